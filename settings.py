@@ -1,0 +1,447 @@
+"""The configuration of a stack: every plain value of the program, once, with its meaning, unit and default.
+
+A stack file (``Pulumi.<stack>.yaml``) holds one object a group below, in camelCase, under the project's name:
+
+.. code-block:: yaml
+
+    config:
+      aws:region: eu-west-1
+      emr-pipeline:network:
+        natGateways: per-az
+
+A component takes its own group; what it needs of other resources comes beside it (see ``components``).
+`load` reports every mistake at once, by config key, before any resource is registered.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import json
+import os
+import re
+from typing import Annotated, Any, Literal, Self, cast
+
+import pulumi
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+
+class SettingsModel(BaseModel):
+    """Base of all groups: frozen, camelCase keys in YAML, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+def _private_block(value: str) -> str:
+    """Accept an RFC 1918 network between /16 and /22: what EMR needs of a VPC (aws_facts: EMR in private subnets)."""
+    network = ipaddress.ip_network(value, strict=True)
+    if not isinstance(network, ipaddress.IPv4Network) or not 16 <= network.prefixlen <= 22:
+        raise ValueError("must be an IPv4 network of size /16 to /22, so that nodes and endpoints find addresses")
+    private = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+    if not any(network.subnet_of(ipaddress.IPv4Network(block)) for block in private):
+        raise ValueError("must be a private network (10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16)")
+    return value
+
+
+PrivateBlock = Annotated[str, AfterValidator(_private_block)]
+
+LogRetentionDays = Literal[
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+]
+"""Days that CloudWatch Logs accepts for a log group (PutRetentionPolicy)."""
+
+
+class NetworkSettings(SettingsModel):
+    """The VPC that the cluster lives in."""
+
+    cidr_block: PrivateBlock = "10.20.0.0/20"
+    """Addresses of the VPC, /16 to /22. Changing it replaces the whole network, and the cluster with it."""
+    availability_zone_count: int = Field(default=2, ge=1, le=4)
+    """Availability zones that get a private subnet. A cluster lives in one; the others serve functions and endpoints."""
+    nat_gateways: Literal["none", "single", "per-az"] = "single"
+    """How nodes reach the internet on 443: not at all, through one NAT gateway, or through one in every zone."""
+    interface_endpoints: tuple[str, ...] = (
+        "elasticmapreduce",
+        "ec2",
+        "sts",
+        "kms",
+        "logs",
+        "monitoring",
+        "glue",
+        "secretsmanager",
+        "sns",
+        "sqs",
+        "states",
+        "ssm",
+        "ssmmessages",
+        "ec2messages",
+    )
+    """AWS services that get an interface endpoint. An endpoint costs by the hour and zone; without NAT all are needed.
+    Never ``execute-api``: managed scaling fails beside it."""
+    flow_log_retention_days: LogRetentionDays = 90
+    """Days that the VPC's flow logs are kept."""
+
+    @field_validator("interface_endpoints")
+    @classmethod
+    def _no_execute_api(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "execute-api" in value:
+            raise ValueError("must not hold execute-api: EMR managed scaling fails in a VPC that has this endpoint")
+        return value
+
+
+class EncryptionSettings(SettingsModel):
+    """The customer-managed KMS keys: data, logs, messages, secrets."""
+
+    deletion_window_days: int = Field(default=30, ge=7, le=30)
+    """Days between the deletion of a key and the loss of everything that it encrypts."""
+    rotation_period_days: int = Field(default=365, ge=90, le=2560)
+    """Days between two automatic rotations of the key material."""
+    administrators: tuple[str, ...] = ()
+    """ARNs of roles that may administer the keys beside the account; empty leaves that to IAM policies."""
+
+
+class StorageSettings(SettingsModel):
+    """The four buckets: raw, processed, logs, scripts."""
+
+    on_destroy: Literal["retain", "delete"] = "retain"
+    """What `make destroy` does with buckets that hold data. ``delete`` needs ``allowDataLoss`` too."""
+    allow_data_loss: bool = False
+    """The second key to deleting data: says that everything in the buckets may be lost."""
+    raw_archive_after_days: int = Field(default=90, ge=30)
+    """Days until raw objects move to STANDARD_IA; S3 accepts no less than 30."""
+    log_expiry_days: int = Field(default=365, ge=1)
+    """Days that cluster logs are kept."""
+    noncurrent_expiry_days: int = Field(default=90, ge=1)
+    """Days that overwritten or deleted versions can still be restored."""
+    temporary_expiry_days: int = Field(default=7, ge=1)
+    """Days after which abandoned uploads and staging files go."""
+
+    @model_validator(mode="after")
+    def _two_keys(self) -> Self:
+        if self.on_destroy == "delete" and not self.allow_data_loss:
+            raise ValueError(
+                "onDestroy is 'delete' but allowDataLoss is false: deleting data needs both, so that no single edit loses it"
+            )
+        return self
+
+    @property
+    def force_destroy(self) -> bool:
+        """True when a bucket may be emptied and deleted with its stack."""
+        return self.on_destroy == "delete" and self.allow_data_loss
+
+
+ColumnType = Literal["string", "int", "bigint", "double", "boolean", "date", "timestamp"]
+"""Column types that Spark 3.3, Hive 3.1 and Presto 0.276 read alike from Parquet."""
+
+
+class ColumnSettings(SettingsModel):
+    """A column of a dataset."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    """Name in the files and in the catalog. Lower case: Glue folds case."""
+    type: ColumnType
+    """Declared type. A value that does not fit it is set aside with its record."""
+    nullable: bool = True
+    """Whether the value may be missing; a record without a value that is required is set aside."""
+
+
+class DatasetSettings(SettingsModel):
+    """A kind of file that people drop in the raw bucket, and the table that comes of it."""
+
+    prefix: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9!_.()=/-]*/$")
+    """Where its files land in the raw bucket, with a trailing slash. No dataset's prefix may contain another's."""
+    format: Literal["csv", "json", "parquet"] = "csv"
+    """CSV with a header, JSON lines, or Parquet; gzip is recognised by the ``.gz`` ending."""
+    columns: tuple[ColumnSettings, ...] = Field(min_length=1)
+    """The declared schema, in the order of the file's columns."""
+    partition_by: tuple[str, ...] = ()
+    """Columns that partition the table, outermost first."""
+    null_value: str = ""
+    """Text that stands for a missing value in CSV, e.g. ``NA``."""
+
+    @model_validator(mode="after")
+    def _columns_agree(self) -> Self:
+        names = [column.name for column in self.columns]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"columns names {', '.join(twice)} twice")
+        unknown = [name for name in self.partition_by if name not in names]
+        if unknown:
+            raise ValueError(f"partitionBy names {', '.join(unknown)}, which columns does not declare")
+        if len(set(self.partition_by)) == len(names):
+            raise ValueError("partitionBy holds every column: a Parquet file needs one that is not a partition")
+        return self
+
+
+class ScalingSettings(SettingsModel):
+    """Custom automatic scaling of an instance group; numbers of instances."""
+
+    minimum: int = Field(ge=0)
+    """Never fewer instances than this."""
+    maximum: int = Field(ge=1)
+    """Never more instances than this."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum} is more than maximum {self.maximum}")
+        return self
+
+
+class InstanceGroupSettings(SettingsModel):
+    """One instance group of the cluster."""
+
+    instance_type: str = Field(pattern=r"^[a-z0-9-]+\.[a-z0-9]+$")
+    """EC2 instance type, e.g. ``m5.xlarge``."""
+    instance_count: int = Field(default=1, ge=0)
+    """Instances at the start; automatic scaling moves it afterwards, and that is not a difference."""
+    volume_size_gib: int = Field(default=64, ge=10, le=16384)
+    """Size of each EBS volume, GiB (gp3, encrypted)."""
+    volumes_per_instance: int = Field(default=2, ge=1, le=25)
+    """EBS volumes a node: HDFS, shuffle and logs."""
+    spot_bid_price: str | None = None
+    """Highest price an instance-hour, USD, as text, to run on spot; absent for on-demand. Never for primary or core."""
+    scaling: ScalingSettings | None = None
+    """Limits of automatic scaling; absent keeps `instance_count`."""
+
+
+class KerberosSettings(SettingsModel):
+    """Authentication: a KDC of the cluster's own."""
+
+    realm: str | None = Field(default=None, pattern=r"^[A-Z0-9][A-Z0-9.-]*$")
+    """Kerberos realm, upper case; by default the region's node domain (EC2.INTERNAL or REGION.COMPUTE.INTERNAL)."""
+    ticket_lifetime_hours: int = Field(default=24, ge=1, le=168)
+    """Hours that a ticket is good for."""
+
+
+class CertificateSettings(SettingsModel):
+    """In-transit TLS: the certificate authority and node certificate that the stack makes."""
+
+    validity_days: int = Field(default=1825, ge=365, le=3650)
+    """Days that the certificates are valid; a persistent cluster dies with them, so years."""
+    generation: int = Field(default=1, ge=1)
+    """Raise by one to renew. A new certificate is a new cluster, so it is never renewed unasked."""
+
+
+class ClusterSettings(SettingsModel):
+    """The persistent EMR cluster."""
+
+    release: str = Field(default="emr-6.9.0", pattern=r"^emr-\d+\.\d+\.\d+$")
+    """EMR release label; decides every application's version. Changing it replaces the cluster."""
+    applications: tuple[str, ...] = ("Hadoop", "Hive", "Livy", "Presto", "Spark", "Tez")
+    """Applications to install, by EMR's names."""
+    required_versions: dict[str, str] = Field(default_factory=dict)
+    """Versions that the release must bring, by application, compared component by component: ``3.3`` fits 3.3.0, and
+    ``0.28`` does not fit 0.281."""
+    primary: InstanceGroupSettings = InstanceGroupSettings(instance_type="m5.xlarge")
+    """The primary instance group (one node)."""
+    core: InstanceGroupSettings = InstanceGroupSettings(instance_type="m5.xlarge", instance_count=2)
+    """The core instance group: HDFS lives here."""
+    task: InstanceGroupSettings = InstanceGroupSettings(
+        instance_type="m5.xlarge", instance_count=0, scaling=ScalingSettings(minimum=0, maximum=4)
+    )
+    """The task instance group: computing only, so it may come and go."""
+    kerberos: KerberosSettings = KerberosSettings()
+    certificate: CertificateSettings = CertificateSettings()
+    step_concurrency: int = Field(default=4, ge=1, le=256)
+    """Steps that run at once."""
+    termination_protection: bool = True
+    """Refuses the termination of the cluster, and so its replacement. Lift it first, in an `up` of its own."""
+    root_volume_size_gib: int = Field(default=50, ge=15, le=100)
+    """Root volume of each node, GiB."""
+
+    @model_validator(mode="after")
+    def _groups_agree(self) -> Self:
+        if self.primary.instance_count not in (1, 3):
+            raise ValueError(f"primary.instanceCount is {self.primary.instance_count}: EMR runs 1 or 3 primary nodes")
+        if self.primary.instance_count == 3:
+            raise ValueError("primary.instanceCount is 3: three primary nodes need an external KDC; this cluster has its own")
+        if self.primary.scaling is not None:
+            raise ValueError("primary.scaling is set: EMR scales core and task groups only")
+        if self.core.instance_count < 1:
+            raise ValueError("core.instanceCount is 0: HDFS and YARN application masters need a core node")
+        for name in ("primary", "core"):
+            if getattr(self, name).spot_bid_price is not None:
+                raise ValueError(f"{name}.spotBidPrice is set: losing a {name} node loses HDFS or the cluster")
+        if self.core.scaling is not None and self.core.scaling.minimum < 1:
+            raise ValueError("core.scaling.minimum is 0: HDFS needs a core node")
+        return self
+
+
+class OrchestrationSettings(SettingsModel):
+    """The way of a file: from the event to the step, and what bounds it."""
+
+    batch_window_seconds: int = Field(default=60, ge=0, le=300)
+    """Seconds that the dispatcher gathers files before it starts an execution. Longer: fewer, larger runs."""
+    batch_size: int = Field(default=1000, ge=1, le=10000)
+    """Most messages in one dispatcher call."""
+    maximum_concurrency: int = Field(default=2, ge=2, le=1000)
+    """Dispatcher calls at once; SQS event sources accept no less than 2."""
+    function_timeout_seconds: int = Field(default=60, ge=10, le=900)
+    """Longest run of a function. The intake hides a message six times as long, as Lambda advises."""
+    maximum_receive_count: int = Field(default=5, ge=1, le=1000)
+    """Tries before a message goes to the dead-letter queue."""
+    cluster_wait_seconds: int = Field(default=60, ge=1)
+    """Seconds between two looks at a cluster that is starting."""
+    cluster_wait_attempts: int = Field(default=60, ge=1, le=1000)
+    """Looks at a starting cluster before the execution gives up; a cluster starts in 10 to 30 minutes."""
+    step_poll_seconds: int = Field(default=30, ge=1)
+    """Seconds between two looks at a running step."""
+    step_timeout_minutes: int = Field(default=240, ge=1, le=1440)
+    """Minutes that a step may take before it is cancelled."""
+    retry_interval_seconds: int = Field(default=5, ge=1)
+    """First wait before a failed call is tried again; it doubles up to five minutes, with full jitter."""
+    retry_attempts: int = Field(default=5, ge=1, le=5)
+    """Tries of a failed call."""
+    maximum_set_aside_ratio: float = Field(default=0.01, ge=0, le=1)
+    """Share of records that may be set aside before the run counts as rejected."""
+    executor_memory: str = Field(default="4g", pattern=r"^[1-9]\d*[mg]$")
+    """Memory of a Spark executor."""
+    log_retention_days: LogRetentionDays = 90
+    """Days that function and execution logs are kept."""
+
+
+class MonitoringSettings(SettingsModel):
+    """Who learns of what, and when."""
+
+    emails: tuple[str, ...] = ()
+    """Addresses that receive failure and alarm messages; each must confirm its subscription."""
+    hdfs_utilization_percent: float = Field(default=80, gt=0, le=100)
+    """HDFS use that raises an alarm."""
+    yarn_memory_available_percent: float = Field(default=10, ge=0, lt=100)
+    """YARN memory left that raises an alarm when it stays below this for half an hour."""
+    intake_age_minutes: int = Field(default=30, ge=1)
+    """Age of the oldest waiting message that raises an alarm."""
+
+    @field_validator("emails")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", address):
+                raise ValueError(f"holds {address!r}, which is no e-mail address")
+        return value
+
+
+class TagSettings(SettingsModel):
+    """Tags that everything carries."""
+
+    owner: str = Field(min_length=1, max_length=256)
+    """Team that answers for the stack."""
+    cost_centre: str = Field(min_length=1, max_length=256)
+    """Who pays."""
+    data_classification: Literal["public", "internal", "confidential", "restricted"] = "confidential"
+    """How sensitive the data is."""
+
+
+class Settings(SettingsModel):
+    """All of a stack's configuration."""
+
+    network: NetworkSettings = NetworkSettings()
+    encryption: EncryptionSettings = EncryptionSettings()
+    storage: StorageSettings = StorageSettings()
+    datasets: dict[str, DatasetSettings] = Field(default_factory=dict)
+    """Datasets by name; the name becomes the table's."""
+    cluster: ClusterSettings = ClusterSettings()
+    orchestration: OrchestrationSettings = OrchestrationSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
+    tags: TagSettings
+
+    @field_validator("datasets")
+    @classmethod
+    def _datasets_apart(cls, value: dict[str, DatasetSettings]) -> dict[str, DatasetSettings]:
+        for name in value:
+            if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
+                raise ValueError(f"holds {name!r}: a name is lower-case letters, digits and _, as a Glue table's")
+        for name, dataset in value.items():
+            for other, candidate in value.items():
+                if name != other and candidate.prefix.startswith(dataset.prefix):
+                    raise ValueError(
+                        f"{other}.prefix {candidate.prefix!r} lies in {name}.prefix {dataset.prefix!r}: "
+                        "a file would belong to both"
+                    )
+        return value
+
+
+class ConfigurationError(Exception):
+    """Mistakes in a stack's configuration, one line each."""
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(known)}"
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    """Keys allowed where an unknown one was found, by walking the models along its location."""
+    annotation: Any = Settings
+    for part in location[:-1]:
+        fields = getattr(annotation, "model_fields", None)
+        if fields is not None:
+            field = next((f for name, f in fields.items() if part in (name, f.alias)), None)
+            annotation = field.annotation if field else None
+        else:
+            annotation = getattr(annotation, "__args__", (None,))[0 if isinstance(part, int) else -1]
+        arguments = [a for a in getattr(annotation, "__args__", ()) if hasattr(a, "model_fields")]
+        if arguments and not isinstance(annotation, type) and type(None) in annotation.__args__:
+            annotation = arguments[0]
+    fields = cast(dict[str, Any], getattr(annotation, "model_fields", {}))
+    return [field.alias or name for name, field in fields.items()]
+
+
+def parse(values: dict[str, Any], project: str = "emr-pipeline") -> Settings:
+    """Make `Settings` of plain values, by group.
+
+    Raises:
+        ConfigurationError: with one line a mistake: config key, value, what is allowed and why.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        lines = []
+        for mistake in error.errors(include_url=False):
+            location = mistake["loc"]
+            key = f"{project}:" + ".".join(str(part) for part in location)
+            if mistake["type"] == "extra_forbidden":
+                lines.append(f"{key}: unknown key; {_nearest(str(location[-1]), _known_keys(location))}")
+            elif mistake["type"] == "missing":
+                lines.append(f"{key}: missing; it is required")
+            else:
+                reason = mistake["msg"].removeprefix("Value error, ")
+                value = mistake["input"]
+                shown = "" if isinstance(value, dict | BaseModel) else f" is {json.dumps(value, default=str)}:"
+                lines.append(f"{key}{shown or ':'} {reason}")
+        raise ConfigurationError("\n".join(lines)) from None
+
+
+def load(config: pulumi.Config | None = None) -> Settings:
+    """Read the stack's configuration.
+
+    Raises:
+        ConfigurationError: see `parse`.
+    """
+    config = config or pulumi.Config()
+    values: dict[str, Any] = {}
+    mistakes: list[str] = []
+    known = [field.alias or name for name, field in Settings.model_fields.items()]
+    for name in known:
+        try:
+            value = config.get_object(name)
+        except pulumi.ConfigTypeError:
+            mistakes.append(f"{config.name}:{name}: must be an object with the group's keys")
+            continue
+        if value is not None:
+            values[name] = value
+    prefix = f"{config.name}:"
+    stack_keys = cast(dict[str, str], json.loads(os.environ.get("PULUMI_CONFIG", "{}")))
+    for full in sorted(stack_keys):
+        if full.startswith(prefix) and full.removeprefix(prefix) not in known:
+            mistakes.append(f"{full}: unknown key; {_nearest(full.removeprefix(prefix), known)}")
+    try:
+        settings = parse(values, config.name)
+    except ConfigurationError as error:
+        mistakes.append(str(error))
+        settings = None
+    if mistakes or settings is None:
+        raise ConfigurationError("\n".join(mistakes))
+    return settings
