@@ -256,7 +256,9 @@ class ClusterSettings(SettingsModel):
         if self.primary.instance_count not in (1, 3):
             raise ValueError(f"primary.instanceCount is {self.primary.instance_count}: EMR runs 1 or 3 primary nodes")
         if self.primary.instance_count == 3:
-            raise ValueError("primary.instanceCount is 3: three primary nodes need an external KDC; this cluster has its own")
+            raise ValueError(
+                "primary.instanceCount is 3: three primary nodes need an external KDC; this cluster has its own"
+            )
         if self.primary.scaling is not None:
             raise ValueError("primary.scaling is set: EMR scales core and task groups only")
         if self.core.instance_count < 1:
