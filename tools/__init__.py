@@ -1,0 +1,1 @@
+"""What builds, runs or checks the project: set-up, the language host, deployment commands."""
