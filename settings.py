@@ -18,11 +18,11 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import json
-import os
 import re
 from typing import Annotated, Any, Literal, Self, cast
 
 import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
@@ -58,7 +58,7 @@ class NetworkSettings(SettingsModel):
     cidr_block: PrivateBlock = "10.20.0.0/20"
     """Addresses of the VPC, /16 to /22. Changing it replaces the whole network, and the cluster with it."""
     availability_zone_count: int = Field(default=2, ge=1, le=4)
-    """Availability zones that get a private subnet. A cluster lives in one; the others serve functions and endpoints."""
+    """Availability zones with a private subnet. A cluster lives in one; the others serve functions and endpoints."""
     nat_gateways: Literal["none", "single", "per-az"] = "single"
     """How nodes reach the internet on 443: not at all, through one NAT gateway, or through one in every zone."""
     interface_endpoints: tuple[str, ...] = (
@@ -121,7 +121,8 @@ class StorageSettings(SettingsModel):
     def _two_keys(self) -> Self:
         if self.on_destroy == "delete" and not self.allow_data_loss:
             raise ValueError(
-                "onDestroy is 'delete' but allowDataLoss is false: deleting data needs both, so that no single edit loses it"
+                "onDestroy is 'delete' but allowDataLoss is false: "
+                "deleting data needs both, so that no single edit loses it"
             )
         return self
 
@@ -335,6 +336,17 @@ class TagSettings(SettingsModel):
     data_classification: Literal["public", "internal", "confidential", "restricted"] = "confidential"
     """How sensitive the data is."""
 
+    def as_tags(self, project: str, stack: str) -> dict[str, str]:
+        """Tags by the names that people filter costs by; project and stack say where the resource comes from."""
+        return {
+            "Project": project,
+            "Environment": stack,
+            "Owner": self.owner,
+            "CostCentre": self.cost_centre,
+            "DataClassification": self.data_classification,
+            "ManagedBy": "pulumi",
+        }
+
 
 class Settings(SettingsModel):
     """All of a stack's configuration."""
@@ -435,7 +447,8 @@ def load(config: pulumi.Config | None = None) -> Settings:
         if value is not None:
             values[name] = value
     prefix = f"{config.name}:"
-    stack_keys = cast(dict[str, str], json.loads(os.environ.get("PULUMI_CONFIG", "{}")))
+    # Config offers no list of its keys; these are the two places that it reads them from.
+    stack_keys: set[str] = {*CONFIG.get(), *get_config_env()}
     for full in sorted(stack_keys):
         if full.startswith(prefix) and full.removeprefix(prefix) not in known:
             mistakes.append(f"{full}: unknown key; {_nearest(full.removeprefix(prefix), known)}")

@@ -194,7 +194,9 @@ def spark_jars() -> None:
         if not fetched.exists():
             raise SetupError(f"{name} did not come with {pinned['package']}: tools/spark_jars.json is out of date")
         if digest(fetched) != expected:
-            raise SetupError(f"{name} is not the file that tools/spark_jars.json pins (sha256 {expected}); nothing used")
+            raise SetupError(
+                f"{name} is not the file that tools/spark_jars.json pins (sha256 {expected}); nothing used"
+            )
         fetched.replace(SPARK_JARS / name)
     shutil.rmtree(ivy)
     nothing.unlink()
@@ -321,7 +323,7 @@ def pulumi_cli() -> None:
 
 def main() -> int:
     """Run every step; expected failures are one clear message."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (an older Python may well run this file)
         print(f"set-up: Python 3.11 or newer is needed; this is {sys.version.split()[0]}", file=sys.stderr)
         return 1
     try:

@@ -1,0 +1,50 @@
+# The project's commands. Each does its set-up first, which takes a second when nothing is missing.
+PYTHON ?= python3
+VENV := .venv/bin
+SANDBOX := $(VENV)/python -m sandbox
+.DEFAULT_GOAL := help
+
+.PHONY: help setup sandbox start stop env preview up destroy test lint format bench lock
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: ## make everything a fresh machine needs (.venv, Pulumi CLI, Spark's jars)
+	@$(PYTHON) tools/setup.py
+
+sandbox: setup ## the whole pipeline on this machine: up, a real data set through it, the account, down
+	@$(SANDBOX) demonstrate
+
+start: setup ## a sandbox that stays up until 'make stop'
+	@$(SANDBOX) start
+
+stop: ## end the sandbox that 'make start' began
+	@$(SANDBOX) stop
+
+env: ## print what puts the CLI and the running sandbox in your shell: eval "$$(make -s env)"
+	@$(SANDBOX) env
+
+preview: setup ## preview a stack with its policies and no AWS account: STACK=dev [JSON=plan.json]
+	@$(SANDBOX) preview --stack "$(STACK)" $(if $(JSON),--json "$(JSON)")
+
+up: setup ## deploy a stack to AWS, policies first: STACK=dev
+	@$(VENV)/python -m tools.deploy up --stack "$(STACK)"
+
+destroy: setup ## take a stack down from AWS in the right order: STACK=dev
+	@$(VENV)/python -m tools.deploy destroy --stack "$(STACK)"
+
+test: setup ## every test, the fast ones first
+	@$(VENV)/python -m tools.test
+
+lint: setup ## format, lint and types
+	@$(VENV)/ruff format --check .
+	@$(VENV)/ruff check .
+	@$(VENV)/pyright
+
+format: setup ## format the code
+	@$(VENV)/ruff format .
+	@$(VENV)/ruff check --fix .
+
+lock: setup ## resolve requirements.in into requirements.lock
+	@PATH="$$PATH:.cache/uv/bin" uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -q -o requirements.lock

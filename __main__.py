@@ -1,0 +1,187 @@
+"""The pipeline, composed: what comes first in the architecture comes first here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+
+import settings as configuration
+from components.alarms import PipelineAlarms, PipelineAlarmsArgs
+from components.catalog import DataCatalog, DataCatalogArgs
+from components.cluster import KerberizedEmrCluster, KerberizedEmrClusterArgs
+from components.dispatch import ObjectDispatcher, ObjectDispatcherArgs
+from components.encryption import EncryptionKeys, EncryptionKeysArgs
+from components.environment import AwsEnvironment
+from components.job import PipelineJob, PipelineJobArgs
+from components.network import SecureVpc, SecureVpcArgs
+from components.notifications import NotificationTopics, NotificationTopicsArgs
+from components.state_machine import PipelineStateMachine, PipelineStateMachineArgs
+from components.storage import EncryptedBuckets, EncryptedBucketsArgs
+
+
+def main() -> None:
+    """Build the stack that the configuration asks for."""
+    settings = configuration.load()
+
+    provider = aws.Provider(
+        "aws",
+        region=pulumi.Config("aws").require("region"),
+        default_tags={"tags": settings.tags.as_tags(pulumi.get_project(), pulumi.get_stack())},
+    )
+    here = pulumi.ResourceOptions(providers=[provider])
+    environment = AwsEnvironment.look_up(pulumi.InvokeOptions(provider=provider))
+
+    keys = EncryptionKeys("keys", EncryptionKeysArgs(settings.encryption, environment), here)
+
+    buckets = EncryptedBuckets(
+        "buckets",
+        EncryptedBucketsArgs(
+            settings=settings.storage,
+            environment=environment,
+            data_key_arn=keys.data_key_arn,
+            logs_key_arn=keys.logs_key_arn,
+        ),
+        here,
+    )
+
+    network = SecureVpc(
+        "network",
+        SecureVpcArgs(
+            settings=settings.network,
+            environment=environment,
+            logs_key_arn=keys.logs_key_arn,
+            data_bucket_names=[
+                bucket.name for bucket in (buckets.raw, buckets.processed, buckets.logs, buckets.scripts)
+            ],
+        ),
+        here,
+    )
+
+    catalog = DataCatalog(
+        "catalog",
+        DataCatalogArgs(datasets=settings.datasets, environment=environment, processed_bucket=buckets.processed),
+        here,
+    )
+
+    job = PipelineJob(
+        "job",
+        PipelineJobArgs(
+            source=Path(__file__).parent / "jobs" / "transform.py",
+            scripts=buckets.scripts,
+            data_key_arn=keys.data_key_arn,
+        ),
+        here,
+    )
+
+    cluster = KerberizedEmrCluster(
+        "cluster",
+        KerberizedEmrClusterArgs(
+            settings=settings.cluster,
+            environment=environment,
+            subnet_id=network.private_subnet_ids[0],
+            primary_security_group_id=network.primary_security_group_id,
+            core_security_group_id=network.core_security_group_id,
+            service_access_security_group_id=network.service_access_security_group_id,
+            data_key_arn=keys.data_key_arn,
+            logs_key_arn=keys.logs_key_arn,
+            secrets_key_arn=keys.secrets_key_arn,
+            raw=buckets.raw,
+            processed=buckets.processed,
+            logs=buckets.logs,
+            scripts=buckets.scripts,
+            database_name=catalog.database_name,
+            wait_for=network.ready,
+        ),
+        here,
+    )
+
+    topics = NotificationTopics(
+        "topics",
+        NotificationTopicsArgs(
+            settings=settings.monitoring, environment=environment, messages_key_arn=keys.messages_key_arn
+        ),
+        here,
+    )
+
+    pipeline = PipelineStateMachine(
+        "pipeline",
+        PipelineStateMachineArgs(
+            settings=settings.orchestration,
+            environment=environment,
+            cluster_parameter_name=cluster.cluster_parameter_name,
+            scripts=buckets.scripts,
+            processed=buckets.processed,
+            data_key_arn=keys.data_key_arn,
+            logs_key_arn=keys.logs_key_arn,
+            messages_key_arn=keys.messages_key_arn,
+            success_topic_arn=topics.success_topic_arn,
+            failure_topic_arn=topics.failure_topic_arn,
+            job=job.reference,
+            realm=cluster.realm,
+        ),
+        here,
+    )
+
+    dispatcher = ObjectDispatcher(
+        "dispatcher",
+        ObjectDispatcherArgs(
+            settings=settings.orchestration,
+            environment=environment,
+            datasets=settings.datasets,
+            raw=buckets.raw,
+            scripts=buckets.scripts,
+            processed=buckets.processed,
+            database_name=catalog.database_name,
+            state_machine_arn=pipeline.state_machine_arn,
+            data_key_arn=keys.data_key_arn,
+            messages_key_arn=keys.messages_key_arn,
+            logs_key_arn=keys.logs_key_arn,
+            subnet_ids=network.private_subnet_ids,
+            security_group_id=network.function_security_group_id,
+        ),
+        here,
+    )
+
+    alarms = PipelineAlarms(
+        "alarms",
+        PipelineAlarmsArgs(
+            settings=settings.monitoring,
+            environment=environment,
+            cluster_id=cluster.cluster_id,
+            state_machine_arn=pipeline.state_machine_arn,
+            intake_queue_name=dispatcher.intake_queue_name,
+            dead_letter_queue_name=dispatcher.dead_letter_queue_name,
+            function_name=dispatcher.function_name,
+            failure_topic_arn=topics.failure_topic_arn,
+        ),
+        here,
+    )
+
+    outputs = {
+        "rawBucket": buckets.raw.name,
+        "processedBucket": buckets.processed.name,
+        "logsBucket": buckets.logs.name,
+        "scriptsBucket": buckets.scripts.name,
+        "database": catalog.database_name,
+        "clusterId": cluster.cluster_id,
+        "clusterParameter": cluster.cluster_parameter_name,
+        "applicationVersions": cluster.application_versions,
+        "certificateExpiry": cluster.certificate_expiry,
+        "stateMachineArn": pipeline.state_machine_arn,
+        "intakeQueueUrl": dispatcher.intake_queue_url,
+        "deadLetterQueueUrl": dispatcher.dead_letter_queue_url,
+        "successTopicArn": topics.success_topic_arn,
+        "failureTopicArn": topics.failure_topic_arn,
+        "dashboardName": alarms.dashboard_name,
+    }
+    for name, value in outputs.items():
+        pulumi.export(name, value)
+
+
+try:
+    main()
+except configuration.ConfigurationError as mistakes:
+    # A RunError is shown as it is; anything else would come with a traceback.
+    raise pulumi.RunError(f"the configuration of stack {pulumi.get_stack()} has mistakes:\n{mistakes}") from None

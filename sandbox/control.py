@@ -1,0 +1,212 @@
+"""Start and stop the sandbox's process, and know where it is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+HOME = ROOT / ".sandbox"
+"""Where sandboxes live: one directory each."""
+STATE_FILE = "sandbox.json"
+CREDENTIAL = "sandbox"
+"""Access key, secret key and passphrase of every sandbox: there is nothing to protect."""
+START_SECONDS = 120
+STOP_SECONDS = 20
+
+
+class SandboxError(Exception):
+    """An expected failure; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A sandbox that answers."""
+
+    directory: Path
+    pid: int
+    endpoint: str
+    """Address of its AWS, e.g. ``http://127.0.0.1:41234``."""
+    region: str
+    account: str
+    providers: Mapping[str, int]
+    """Port of each provider stand-in, by package."""
+
+    @property
+    def log(self) -> Path:
+        """The one log to look in."""
+        return self.directory / "sandbox.log"
+
+    def aws_environment(self) -> dict[str, str]:
+        """Variables that point the AWS CLI and SDKs here, and away from the user's own configuration."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": CREDENTIAL,
+            "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
+            "AWS_SESSION_TOKEN": "",
+            "AWS_PROFILE": "",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this sandbox's AWS (S3 by path: a bucket has no host name here)."""
+        import boto3
+        from botocore.config import Config
+
+        return boto3.client(  # pyright: ignore[reportCallIssue, reportUnknownVariableType]
+            service,  # pyright: ignore[reportArgumentType]
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=CREDENTIAL,
+            aws_secret_access_key=CREDENTIAL,
+            config=Config(s3={"addressing_style": "path"}, retries={"mode": "standard"}),
+        )
+
+
+def read(directory: Path) -> Sandbox | None:
+    """The sandbox of a directory, if its process lives."""
+    try:
+        state = json.loads((directory / STATE_FILE).read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise SandboxError(f"{directory / STATE_FILE} is damaged; remove {directory} and start again") from None
+    if not _alive(state["pid"]):
+        return None
+    return Sandbox(
+        directory=directory,
+        pid=state["pid"],
+        endpoint=state["endpoint"],
+        region=state["region"],
+        account=state["account"],
+        providers=state["providers"],
+    )
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _tail(path: Path, lines: int = 15) -> str:
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else "(no log)"
+
+
+def _spawn(directory: Path, *, with_parent: bool, port: int) -> subprocess.Popen[bytes]:
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    command = [sys.executable, "-m", "sandbox.server", "--directory", str(directory), "--port", str(port)]
+    if with_parent:
+        command.append("--with-parent")
+    with (directory / "sandbox.log").open("wb") as output:
+        # A session of its own: Ctrl-C reaches whoever started it, which then stops it in order.
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            stdin=subprocess.PIPE if with_parent else subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _wait_until_ready(directory: Path, process: subprocess.Popen[bytes]) -> Sandbox:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        found = read(directory)
+        if found is not None:
+            return found
+        if process.poll() is not None:
+            raise SandboxError(
+                f"the sandbox ended while it started (exit {process.returncode}); "
+                f"the end of {directory / 'sandbox.log'}:\n{_tail(directory / 'sandbox.log')}"
+            )
+        time.sleep(0.05)
+    _end(process.pid)
+    raise SandboxError(f"the sandbox did not answer within {START_SECONDS} s; see {directory / 'sandbox.log'}")
+
+
+def _end(pid: int) -> None:
+    """Stop a sandbox's process group: in order first, by force when it lingers."""
+    for number, patience in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 5)):
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+            if not _alive(pid):
+                return
+            time.sleep(0.05)
+
+
+def start(directory: Path, *, port: int = 0) -> Sandbox:
+    """Start a sandbox that stays up until `stop`.
+
+    Raises:
+        SandboxError: when one runs there already, or it does not come up.
+    """
+    running = read(directory)
+    if running is not None:
+        raise SandboxError(f"a sandbox runs already at {running.endpoint}; 'make stop' ends it")
+    return _wait_until_ready(directory, _spawn(directory, with_parent=False, port=port))
+
+
+def stop(directory: Path) -> bool:
+    """Stop the sandbox of a directory and remove what it kept; False when none ran."""
+    running = read(directory)
+    if running is not None:
+        _end(running.pid)
+    shutil.rmtree(directory, ignore_errors=True)
+    return running is not None
+
+
+@contextlib.contextmanager
+def temporary(name: str) -> Iterator[Sandbox]:
+    """A sandbox for the length of a block; whatever ends the block, or this process, ends it too.
+
+    Its directory is removed, unless the block fails: then the log stays.
+    """
+    directory = HOME / f"{name}-{os.getpid()}"
+    process = _spawn(directory, with_parent=True, port=0)
+    try:
+        yield _wait_until_ready(directory, process)
+    except BaseException:
+        _end(process.pid)
+        _keep_log(directory)
+        raise
+    else:
+        _end(process.pid)
+        shutil.rmtree(directory, ignore_errors=True)
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+
+
+def _keep_log(directory: Path) -> None:
+    """Leave only the log of a failed run, as ``.sandbox/last-failure.log``."""
+    source = directory / "sandbox.log"
+    if source.exists():
+        source.replace(HOME / "last-failure.log")
+    shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,242 @@
+"""The real Pulumi engine, pointed at a sandbox: its own backend, home and providers, nothing of the user's."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox.control import CREDENTIAL, ROOT, Sandbox, SandboxError
+
+CLI_RECORD = ROOT / ".cache" / "pulumi-cli.json"
+POLICY_PACK = ROOT / "policies"
+
+
+def cli_directory() -> Path:
+    """Directory of the Pulumi CLI that set-up found.
+
+    Raises:
+        SandboxError: when set-up has not run.
+    """
+    try:
+        return Path(json.loads(CLI_RECORD.read_text())["directory"])
+    except FileNotFoundError:
+        raise SandboxError("there is no Pulumi CLI yet: run 'make setup'") from None
+
+
+def environment(sandbox: Sandbox) -> dict[str, str]:
+    """Variables beside the process's own that make `pulumi` and `aws` work on this sandbox."""
+    state = sandbox.directory / "state"
+    home = sandbox.directory / "pulumi-home"
+    state.mkdir(exist_ok=True)
+    home.mkdir(exist_ok=True)
+    path = os.pathsep.join([str(cli_directory()), str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return {
+        **sandbox.aws_environment(),
+        "PATH": path,
+        "PULUMI_BACKEND_URL": state.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": CREDENTIAL,
+        "PULUMI_HOME": str(home),
+        "PULUMI_DEBUG_PROVIDERS": ",".join(f"{name}:{port}" for name, port in sandbox.providers.items()),
+        # Providers are attached; the engine must look nowhere else for them.
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # Makes --event-log known to the CLI, as the Automation API does.
+        "PULUMI_DEBUG_COMMANDS": "true",
+        "PULUMI_ACCESS_TOKEN": "",
+    }
+
+
+@dataclass(frozen=True)
+class Failure(Exception):
+    """A Pulumi command that failed; `output` is what it said."""
+
+    command: str
+    output: str
+
+    def __str__(self) -> str:
+        return f"'{self.command}' failed:\n{self.output}"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an operation is."""
+
+    operation: str
+    """``preview``, ``up`` or ``destroy``."""
+    planned: int
+    """Resources in the plan so far."""
+    done: int
+    """Of these, how many are done."""
+
+
+class Engine:
+    """One stack of this project on a sandbox."""
+
+    def __init__(self, sandbox: Sandbox, stack: str, *, policies: bool = True) -> None:
+        self.sandbox = sandbox
+        self.stack = stack
+        self.policies = policies
+        self.environment = {**os.environ, **environment(sandbox)}
+        self.config_file = self._initialise()
+
+    def _initialise(self) -> Path:
+        """Make the stack, if it is not there, beside a *copy* of its configuration.
+
+        `pulumi stack init` writes a salt into the stack file, and nobody's stack file should change for a look.
+        """
+        source = ROOT / f"Pulumi.{self.stack}.yaml"
+        if not source.exists():
+            known = sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
+            raise SandboxError(
+                f"there is no stack {self.stack!r}: {source.name} does not exist; known: {', '.join(known)}"
+            )
+        scratch = self.sandbox.directory / "stacks" / self.stack
+        copy = scratch / source.name
+        if not copy.exists():
+            scratch.mkdir(parents=True)
+            shutil.copy(ROOT / "Pulumi.yaml", scratch)
+            shutil.copy(source, copy)
+            self._run(["-C", str(scratch), "stack", "init", self.stack, "--no-select"])
+        return copy
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
+        return [str(cli_directory() / "pulumi"), "--non-interactive", *arguments]
+
+    def _run(self, arguments: Sequence[str]) -> str:
+        process = subprocess.run(
+            self._command(arguments),
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if process.returncode:
+            raise Failure(f"pulumi {' '.join(arguments)}", process.stdout + process.stderr)
+        return process.stdout
+
+    def _stack_arguments(self) -> list[str]:
+        return ["--stack", self.stack, "--config-file", str(self.config_file)]
+
+    def _policy_arguments(self) -> list[str]:
+        if not self.policies:
+            return []
+        arguments = ["--policy-pack", str(POLICY_PACK)]
+        configuration = POLICY_PACK / f"config.{self.stack}.json"
+        if configuration.exists():
+            arguments += ["--policy-pack-config", str(configuration)]
+        return arguments
+
+    def operate(
+        self, operation: str, arguments: Sequence[str] = (), on_progress: Callable[[Progress], None] | None = None
+    ) -> str:
+        """Run ``preview``, ``up``, ``refresh`` or ``destroy``; `on_progress` hears of it as it goes.
+
+        Returns:
+            What the CLI printed.
+
+        Raises:
+            Failure: with what the CLI printed.
+        """
+        events = self.sandbox.directory / f"{operation}-{time.time_ns()}.events"
+        command = self._command(
+            [
+                operation,
+                *self._stack_arguments(),
+                *(self._policy_arguments() if operation in ("preview", "up") else []),
+                *(["--yes"] if operation != "preview" else []),
+                "--event-log",
+                str(events),
+                "--color=never",
+                "--suppress-progress",
+                *arguments,
+            ]
+        )
+        output: list[str] = []
+        # Its own session: Ctrl-C reaches us, and we end it in order (the engine releases its lock on SIGINT).
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        stream = process.stdout
+        reader = threading.Thread(target=lambda: output.extend(stream), daemon=True)
+        reader.start()
+        try:
+            while process.poll() is None:
+                if on_progress is not None and events.exists():
+                    on_progress(progress_of(operation, read_events(events)))
+                time.sleep(0.5)
+        except BaseException:
+            interrupt(process)
+            raise
+        reader.join()
+        text = "".join(output)
+        with (self.sandbox.directory / "pulumi.log").open("a") as log:
+            log.write(f"$ pulumi {operation} (stack {self.stack})\n{text}\n")
+        if process.returncode:
+            raise Failure(f"pulumi {operation} --stack {self.stack}", text)
+        return text
+
+    def preview_json(self) -> str:
+        """The engine's JSON plan (`pulumi preview --json`), policies applied."""
+        return self._run(["preview", *self._stack_arguments(), *self._policy_arguments(), "--json"])
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs; secrets stay ``[secret]``."""
+        return json.loads(self._run(["stack", "output", "--stack", self.stack, "--json"]))
+
+
+def interrupt(process: subprocess.Popen[str]) -> None:
+    """End a Pulumi command: let it finish what it is doing and release its lock, and insist when it lingers."""
+    import signal
+
+    for number, patience in ((signal.SIGINT, 15), (signal.SIGTERM, 10), (signal.SIGKILL, 5)):
+        if process.poll() is not None:
+            return
+        os.killpg(process.pid, number)
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def read_events(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Engine events written so far; a half-written last line is left for the next look."""
+    for line in path.read_text().splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return
+
+
+def progress_of(operation: str, events: Iterator[Mapping[str, Any]]) -> Progress:
+    """Count the resources that an operation has begun and finished."""
+    planned = done = 0
+    current = operation
+    for event in events:
+        if "preludeEvent" in event:
+            planned = done = 0
+        elif "resourcePreEvent" in event:
+            metadata = event["resourcePreEvent"]["metadata"]
+            current = "preview" if event["resourcePreEvent"].get("planning") else operation
+            planned += metadata["op"] != "same"
+        elif "resOutputsEvent" in event:
+            done += event["resOutputsEvent"]["metadata"]["op"] != "same"
+    return Progress(current, planned, done)
