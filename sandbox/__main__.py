@@ -1,0 +1,114 @@
+"""The sandbox's commands: ``python -m sandbox demonstrate|start|stop|env|preview``; the Makefile calls them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+from sandbox import control, demonstration, engine
+
+STANDING = control.HOME / "standing"
+"""Directory of the sandbox that `make start` keeps up."""
+
+
+def _terminated(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _start() -> None:
+    sandbox = control.start(STANDING)
+    stack = engine.Engine(sandbox, "sandbox")
+    try:
+        print(f"AWS on this machine answers at {sandbox.endpoint}; bringing the sandbox stack up", flush=True)
+        stack.operate("up")
+        outputs = stack.outputs()
+    except BaseException:
+        control.stop(STANDING)
+        raise
+    print(
+        f"""The sandbox stands until 'make stop'. Its log: {sandbox.log.relative_to(control.ROOT)}
+
+Try next:
+  eval "$(make -s env)"                                          # the CLI and this sandbox in your shell
+  pulumi stack output                                            # what was made
+  pulumi preview                                                 # shows no change
+  aws s3 cp FILE.csv s3://{outputs["rawBucket"]}/flights/        # a file through the pipeline
+  aws stepfunctions list-executions --state-machine-arn {outputs["stateMachineArn"]}
+  aws s3 ls --recursive s3://{outputs["processedBucket"]}/flights/
+"""
+    )
+
+
+def _stop() -> None:
+    print("the sandbox has stopped" if control.stop(STANDING) else "no sandbox runs")
+
+
+def _env() -> None:
+    sandbox = control.read(STANDING)
+    if sandbox is None:
+        # Printed as a command, so that eval of it tells the person too.
+        print("echo 'no sandbox runs: make start' >&2; false")
+        raise control.SandboxError("no sandbox runs: 'make start' begins one")
+    variables = engine.environment(sandbox)
+    for name, value in variables.items():
+        if name == "PATH":
+            ours = os.pathsep.join([str(engine.cli_directory()), str(Path(sys.executable).parent)])
+            print(f'export PATH={shlex.quote(ours)}:"$PATH"')
+        else:
+            print(f"export {name}={shlex.quote(value)}")
+
+
+def _preview(stack: str, json_file: Path | None) -> None:
+    if not stack:
+        raise control.SandboxError("say which stack: make preview STACK=dev")
+    with control.temporary(f"preview-{stack}") as sandbox:
+        previewed = engine.Engine(sandbox, stack)
+        if json_file is not None:
+            plan = previewed.preview_json()
+            json.loads(plan)
+            json_file.write_text(plan)
+            print(f"the plan is in {json_file}")
+        else:
+            print(previewed.operate("preview"))
+
+
+def main() -> int:
+    """Run one command; expected failures are one message and exit status 1."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("demonstrate", help="the whole stack, a real data set through it, and down")
+    commands.add_parser("start", help="a sandbox that stays up")
+    commands.add_parser("stop", help="end it")
+    commands.add_parser("env", help="print what points a shell at it")
+    preview = commands.add_parser("preview", help="preview a stack with its policies and no AWS account")
+    preview.add_argument("--stack", required=True)
+    preview.add_argument("--json", type=Path, help="write the engine's JSON plan here")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        if arguments.command == "demonstrate":
+            return 0 if demonstration.demonstrate() else 1
+        if arguments.command == "start":
+            _start()
+        elif arguments.command == "stop":
+            _stop()
+        elif arguments.command == "env":
+            _env()
+        else:
+            _preview(arguments.stack, arguments.json)
+    except (control.SandboxError, engine.Failure) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted; nothing is left running", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,312 @@
+"""The main job: the whole stack on this machine, a real data set through it, and an account of what happened."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sandbox import control, flights
+from sandbox.engine import Engine, Progress
+
+PATIENCE_SECONDS = 600
+"""How long a drop may take before the demonstration gives up."""
+
+
+@dataclass
+class Narrator:
+    """Tells what happens, with the time, and keeps the seconds of each phase."""
+
+    started: float = field(default_factory=time.monotonic)
+    phases: dict[str, float] = field(default_factory=dict[str, float])
+    _last: str = ""
+
+    def say(self, text: str) -> None:
+        """One line, once."""
+        if text != self._last:
+            print(f"{time.monotonic() - self.started:7.1f} s  {text}", flush=True)
+            self._last = text
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time a block under a name."""
+        begun = time.monotonic()
+        self.say(name)
+        yield
+        self.phases[name] = time.monotonic() - begun
+
+    def progress(self, progress: Progress) -> None:
+        """Tell how far the engine is, in steps that are worth a line."""
+        if progress.planned:
+            self.say(f"  {progress.operation}: {progress.done // 25 * 25} resources and more")
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One execution of the pipeline, when it has ended."""
+
+    name: str
+    status: str
+    states: tuple[str, ...]
+    """Names of the states that it entered, in order, each run of a repeated state once."""
+    input: Mapping[str, Any]
+    error: str
+    cause: str
+
+
+class Pipeline:
+    """The deployed stack as its users see it: drop files, watch executions, read messages."""
+
+    def __init__(self, sandbox: control.Sandbox, outputs: Mapping[str, Any]) -> None:
+        self.outputs = outputs
+        self.s3 = sandbox.client("s3")
+        self.sqs = sandbox.client("sqs")
+        self.sns = sandbox.client("sns")
+        self.glue = sandbox.client("glue")
+        self.stepfunctions = sandbox.client("stepfunctions")
+        self.emr = sandbox.client("emr")
+
+    def subscribe(self) -> str:
+        """Listen to both topics, as a team's own queue would; returns the queue's URL."""
+        url = self.sqs.create_queue(QueueName="demonstration-messages")["QueueUrl"]
+        arn = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        for topic in ("successTopicArn", "failureTopicArn"):
+            self.sns.subscribe(TopicArn=self.outputs[topic], Protocol="sqs", Endpoint=arn)
+        return url
+
+    def messages(self, queue_url: str) -> list[dict[str, str]]:
+        """Messages received so far: subject and text."""
+        received: list[dict[str, str]] = []
+        while batch := self.sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages", []):
+            for message in batch:
+                envelope = json.loads(message["Body"])
+                received.append({"subject": envelope.get("Subject") or "", "text": envelope["Message"]})
+                self.sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return received
+
+    def drop(self, files: Sequence[flights.InputFile]) -> None:
+        """Put files in the raw bucket."""
+        for file in files:
+            self.s3.put_object(Bucket=self.outputs["rawBucket"], Key=file.key, Body=file.body)
+
+    def executions(self) -> list[dict[str, Any]]:
+        """All executions, as ListExecutions gives them."""
+        pages = self.stepfunctions.get_paginator("list_executions").paginate(
+            stateMachineArn=self.outputs["stateMachineArn"]
+        )
+        return [execution for page in pages for execution in page["executions"]]
+
+    def history(self, arn: str) -> Execution:
+        """What an execution did."""
+        described = self.stepfunctions.describe_execution(executionArn=arn)
+        pages = self.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
+        entered = [
+            event["stateEnteredEventDetails"]["name"]
+            for page in pages
+            for event in page["events"]
+            if "stateEnteredEventDetails" in event
+        ]
+        states: list[str] = []
+        for name in entered:
+            if name not in states:
+                states.append(name)
+        return Execution(
+            name=described["name"],
+            status=described["status"],
+            states=tuple(states),
+            input=json.loads(described["input"]),
+            error=described.get("error", ""),
+            cause=described.get("cause", ""),
+        )
+
+    def wait_for(self, objects: int, narrator: Narrator) -> None:
+        """Wait until so many dropped objects went through executions that have ended.
+
+        Raises:
+            SandboxError: when that takes longer than `PATIENCE_SECONDS`, or messages end in the dead-letter queue.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        inputs: dict[str, int] = {}
+        while time.monotonic() < deadline:
+            listed = self.executions()
+            for execution in listed:
+                arn = execution["executionArn"]
+                if arn not in inputs:
+                    described = self.stepfunctions.describe_execution(executionArn=arn)
+                    inputs[arn] = json.loads(described["input"])["objects"]
+                    narrator.say(f"  execution {execution['name']} started: {inputs[arn]} objects")
+            running = [execution for execution in listed if execution["status"] == "RUNNING"]
+            if not running and sum(inputs.values()) >= objects:
+                return
+            for execution in running:
+                step = self._step(execution["name"])
+                if step:
+                    narrator.say(f"  execution {execution['name']}: step {step['Id']} is {step['Status']['State']}")
+            self._nothing_dead()
+            time.sleep(0.5)
+        raise control.SandboxError(
+            f"{objects} objects were dropped, and {sum(inputs.values())} went through in {PATIENCE_SECONDS} s"
+        )
+
+    def _step(self, name: str) -> Mapping[str, Any] | None:
+        steps = self.emr.list_steps(ClusterId=self.outputs["clusterId"])["Steps"]
+        return next((step for step in steps if step["Name"] == name), None)
+
+    def _nothing_dead(self) -> None:
+        url = self.outputs["deadLetterQueueUrl"]
+        received = self.sqs.receive_message(QueueUrl=url, VisibilityTimeout=0).get("Messages", [])
+        if received:
+            raise control.SandboxError(f"a message ended in the dead-letter queue: {received[0]['Body']}")
+
+    def report(self, execution: Execution) -> dict[str, Any]:
+        """The job's own account of a run."""
+        where = execution.input["report"]
+        return json.loads(self.s3.get_object(Bucket=where["bucket"], Key=where["key"])["Body"].read())
+
+    def partitions(self, table: str) -> list[str]:
+        """Locations of a table's partitions in the catalog."""
+        pages = self.glue.get_paginator("get_partitions").paginate(
+            DatabaseName=self.outputs["database"], TableName=table
+        )
+        return sorted(partition["StorageDescriptor"]["Location"] for page in pages for partition in page["Partitions"])
+
+    def count(self, prefix: str) -> tuple[int, int]:
+        """Rows and sum of distance under a prefix of the processed bucket, read by DuckDB and by nothing of ours."""
+        import duckdb
+
+        with tempfile.TemporaryDirectory() as directory:
+            pages = self.s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self.outputs["processedBucket"], Prefix=prefix
+            )
+            for page in pages:
+                for entry in page.get("Contents", []):
+                    if entry["Key"].endswith(".parquet"):
+                        target = Path(directory) / entry["Key"]
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        self.s3.download_file(self.outputs["processedBucket"], entry["Key"], str(target))
+            query = f"SELECT count(*), coalesce(sum(distance), 0) FROM read_parquet('{directory}/**/*.parquet')"
+            if not list(Path(directory).rglob("*.parquet")):
+                return 0, 0
+            row = duckdb.sql(query).fetchone()
+            assert row is not None
+            return int(row[0]), int(row[1])
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must be so, and what was found."""
+
+    text: str
+    expected: Any
+    found: Any
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is so."""
+        return self.expected == self.found
+
+
+def _show_execution(execution: Execution) -> None:
+    print(f"\n  execution {execution.name}: {execution.status}")
+    print(f"    input   {execution.input['objects']} objects, {execution.input['bytes']:,} bytes")
+    print(f"    states  {' → '.join(execution.states)}")
+    if execution.error:
+        print(f"    error   {execution.error}")
+        print(f"    cause   {execution.cause}")
+
+
+def _show_report(report: Mapping[str, Any]) -> None:
+    rows = report["rows"]
+    print(f"    rows    {rows['in']:,} in = {rows['out']:,} out + {rows['setAside']:,} set aside")
+    for reason, number in report["setAsideReasons"].items():
+        print(f"            {number} with {reason}")
+    for rejected in report["rejectedObjects"]:
+        print(f"    refused {rejected['object']}: {rejected['reason']}")
+
+
+def account(
+    pipeline: Pipeline, data: flights.Flights, first: int, messages: Sequence[Mapping[str, str]]
+) -> list[Check]:
+    """Print what happened and return what must hold.
+
+    Args:
+        pipeline: The deployed stack.
+        data: What was dropped.
+        first: Rows that were in the table before the file with the wrong header came.
+        messages: Notifications received.
+    """
+    executions = [pipeline.history(execution["executionArn"]) for execution in reversed(pipeline.executions())]
+    reports: dict[str, dict[str, Any]] = {}
+    for execution in executions:
+        _show_execution(execution)
+        reports[execution.name] = pipeline.report(execution)
+        _show_report(reports[execution.name])
+
+    rows, distance = pipeline.count("flights/")
+    partitions = pipeline.partitions("flights")
+    print(f"\n  table {pipeline.outputs['database']}.flights: {rows:,} rows in {len(partitions)} partitions")
+    print(f"    first   {partitions[0] if partitions else '-'}")
+    print("\n  notifications received")
+    for message in messages:
+        print(f"    {message['subject']}")
+        for line in message["text"].strip().splitlines():
+            print(f"      {line}")
+
+    def total(key: str) -> int:
+        return sum(report["rows"][key] for report in reports.values())
+
+    errors = [execution.error for execution in executions if execution.status == "FAILED"]
+    refused = [entry["object"] for report in reports.values() for entry in report["rejectedObjects"]]
+    wrong = f"s3://{pipeline.outputs['rawBucket']}/{data.wrong_header.key}"
+    subjects = [message["subject"].lower() for message in messages]
+    return [
+        Check("rows in = rows out + rows set aside", total("in"), total("out") + total("setAside")),
+        Check("every good record is in the table (DuckDB counts)", data.rows, rows),
+        Check("every damaged record is set aside", data.damaged, total("setAside")),
+        Check("the distances add up to those of the source", data.distance, distance),
+        Check("the catalog has a partition for every month", 12, len(partitions)),
+        Check("one execution ended on the failure path, for its data", ["DataRejected"], errors),
+        Check("the file with the wrong header is the reason, and no other", [wrong], refused),
+        Check("it hurt no other file: the table is as before", first, rows),
+        Check("a message of the failure came", 1, sum("fail" in subject for subject in subjects)),
+        Check("a message for each success came", len(executions) - 1, sum("succe" in subject for subject in subjects)),
+    ]
+
+
+def demonstrate() -> bool:
+    """Run the main job; True when every check holds."""
+    narrator = Narrator()
+    with contextlib.ExitStack() as stack:
+        with narrator.phase("starting AWS on this machine"):
+            sandbox = stack.enter_context(control.temporary("demonstration"))
+        with narrator.phase("pulumi up of the sandbox stack, with its policies"):
+            engine = Engine(sandbox, "sandbox")
+            engine.operate("up", on_progress=narrator.progress)
+            pipeline = Pipeline(sandbox, engine.outputs())
+        with narrator.phase("preparing 336,776 flights as twelve files, some lines damaged"):
+            data = flights.prepare()
+            queue = pipeline.subscribe()
+        with narrator.phase("twelve months through the pipeline"):
+            pipeline.drop(data.files)
+            pipeline.wait_for(len(data.files), narrator)
+            before, _ = pipeline.count("flights/")
+        with narrator.phase("a file with a wrong header"):
+            pipeline.drop([data.wrong_header])
+            pipeline.wait_for(len(data.files) + 1, narrator)
+        print("\nWhat happened")
+        checks = account(pipeline, data, before, pipeline.messages(queue))
+        print("\nChecked")
+        for check in checks:
+            result = "yes" if check.holds else f"NO: expected {check.expected}, found {check.found}"
+            print(f"  {check.text}: {result}")
+        begun = time.monotonic()
+    narrator.phases["stopping"] = time.monotonic() - begun
+    print("\nSeconds")
+    for name, seconds in narrator.phases.items():
+        print(f"  {seconds:6.1f}  {name}")
+    return all(check.holds for check in checks)
