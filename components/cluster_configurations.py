@@ -1,0 +1,211 @@
+"""Configuration classifications of the cluster: what differs from EMR's defaults, and why.
+
+EMR configures Kerberos, TLS and encryption of every application by itself, from the security configuration; nothing of
+that is repeated here. Sizes of drivers, executors and containers are EMR's own, by instance type.
+
+Every property carries its reason, so that the next person knows when it may go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from components.emr_release import Release
+from components.iam import Document
+from settings import ClusterSettings
+
+GLUE_FACTORY = "com.amazonaws.glue.catalog.metastore.AWSGlueDataCatalogHiveClientFactory"
+"""The metastore client of EMR that speaks to the Glue Data Catalog (EMR Release Guide, "Using the AWS Glue Data
+Catalog")."""
+
+TRUST_STORE = "/usr/share/aws/emr/security/conf/truststore.jks"
+"""Where EMR puts the trust store that it makes of the certificate archive, on every node. Not in the guide, which says
+to look it up in ``/etc/hadoop/conf/ssl-server.xml``; AWS's own scripts for Presto and Trino on EMR write this path."""
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property of one configuration file."""
+
+    classification: str
+    """EMR's name of the file, e.g. ``spark-defaults``."""
+    name: str
+    value: str
+    reason: str
+    """Why it differs from EMR's default, or why the default must not move."""
+
+
+def _spark() -> Iterable[Property]:
+    yield Property(
+        "spark",
+        "maximizeResourceAllocation",
+        "false",
+        "True gives one application the whole cluster; steps run at the same time here.",
+    )
+    yield Property(
+        "spark-defaults",
+        "spark.dynamicAllocation.enabled",
+        "true",
+        "Executors come and go with the work, so that steps share the cluster and task nodes can leave.",
+    )
+    yield Property(
+        "spark-defaults",
+        "spark.shuffle.service.enabled",
+        "true",
+        "Shuffle files outlive their executor; dynamic allocation needs it.",
+    )
+    yield Property(
+        "spark-defaults",
+        "spark.sql.adaptive.enabled",
+        "true",
+        "Partitions are merged and skewed joins split by what a stage really wrote.",
+    )
+    yield Property(
+        "spark-defaults",
+        "spark.yarn.maxAppAttempts",
+        "2",
+        "A driver that was lost with its node starts once more; a job that fails twice is the job's own fault.",
+    )
+    yield Property(
+        "spark-defaults",
+        "spark.history.fs.cleaner.enabled",
+        "true",
+        "Event logs lie in HDFS and the cluster is persistent: uncleaned, they fill it.",
+    )
+    yield Property(
+        "spark-defaults",
+        "spark.history.fs.cleaner.maxAge",
+        "14d",
+        "Two weeks of applications stay readable in the history server.",
+    )
+    yield Property(
+        "spark-hive-site",
+        "hive.metastore.client.factory.class",
+        GLUE_FACTORY,
+        "Spark's tables are the Glue Data Catalog's: they outlive the cluster, and Hive and Presto see the same ones.",
+    )
+
+
+def _hive() -> Iterable[Property]:
+    yield Property(
+        "hive-site",
+        "hive.metastore.client.factory.class",
+        GLUE_FACTORY,
+        "Hive's tables are the Glue Data Catalog's: the metastore's own database is lost with the primary node.",
+    )
+
+
+def _query_engines(installed: frozenset[str]) -> Iterable[Property]:
+    for application, classification in (
+        ("Presto", "presto-connector-hive"),
+        ("Trino", "trino-connector-hive"),
+        ("PrestoSQL", "prestosql-connector-hive"),
+    ):
+        if application in installed:
+            yield Property(
+                classification,
+                "hive.metastore",
+                "glue",
+                f"{application}'s hive catalog is the Glue Data Catalog, as Spark's and Hive's are.",
+            )
+
+
+def _tez(release: Release, installed: frozenset[str]) -> Iterable[Property]:
+    """TEZ-4096: from Tez 0.10.2 on, Tez reads TLS settings from its own configuration.
+
+    Hive on Tez fails without in 6.9, Pig on Tez until 7.1, and cleaning up after a query until 7.3 (EMR Release Guide,
+    Tez release notes of 6.9.0 and 6.15.0, known issues; the workaround there is this property). The other way out,
+    ``hive.execution.engine=mr``, would slow every Hive query down and leave Pig and the clean-up broken. A trust store
+    needs no password to be read for certificates alone.
+    """
+    if "Tez" in installed and not release.before("6.9.0") and release.before("7.3.0"):
+        yield Property(
+            "tez-site",
+            "ssl.client.truststore.location",
+            TRUST_STORE,
+            "With in-transit encryption, Tez's shuffle fails with SSLHandshakeException without it (TEZ-4096).",
+        )
+
+
+def _hadoop(settings: ClusterSettings) -> Iterable[Property]:
+    fewest_core_nodes = settings.core.scaling.minimum if settings.core.scaling else settings.core.instance_count
+    if 2 <= fewest_core_nodes <= 3:
+        yield Property(
+            "hdfs-site",
+            "dfs.replication",
+            "2",
+            "EMR keeps one copy of each block with fewer than four core nodes: one lost disk would lose running steps.",
+        )
+    yield Property(
+        "yarn-site",
+        "yarn.resourcemanager.nodemanager-graceful-decommission-timeout-secs",
+        "3600",
+        "A node that leaves may finish its containers for an hour; after that it holds scaling up.",
+    )
+    yield Property(
+        "yarn-site",
+        "yarn.log-aggregation.retain-seconds",
+        str(14 * 24 * 60 * 60),
+        "Container logs of two weeks stay readable with `yarn logs`; EMR's two days pass over a weekend.",
+    )
+    if settings.task.spot_bid_price is not None:
+        yield Property(
+            "yarn-site",
+            "yarn.node-labels.enabled",
+            "true",
+            "Task nodes are spot instances: labels tell YARN which nodes may be taken away.",
+        )
+        yield Property(
+            "yarn-site",
+            "yarn.node-labels.am.default-node-label-expression",
+            "CORE",
+            "Drivers stay on core nodes, so that a lost spot instance costs executors, not the application.",
+        )
+    yield Property(
+        "capacity-scheduler",
+        "yarn.scheduler.capacity.resource-calculator",
+        "org.apache.hadoop.yarn.util.resource.DominantResourceCalculator",
+        "Containers count by memory and by cores; by memory alone, nodes run more threads than they have cores.",
+    )
+    yield Property(
+        "capacity-scheduler",
+        "yarn.scheduler.capacity.root.default.ordering-policy",
+        "fair",
+        "Steps that run at the same time share the cluster; first-in-first-out, a large one starves the others.",
+    )
+    yield Property(
+        "capacity-scheduler",
+        "yarn.scheduler.capacity.maximum-am-resource-percent",
+        "0.5",
+        "Drivers run in the cluster: a tenth of a small cluster holds one of them, and steps would run one by one.",
+    )
+
+
+def cluster_properties(settings: ClusterSettings, release: Release) -> tuple[Property, ...]:
+    """Every property that the cluster sets, of the applications that it installs."""
+    installed = frozenset(settings.applications)
+    properties = [*_hadoop(settings), *_tez(release, installed), *_query_engines(installed)]
+    if "Spark" in installed:
+        properties += _spark()
+    if "Hive" in installed:
+        properties += _hive()
+    return tuple(properties)
+
+
+def configurations(properties: Iterable[Property]) -> list[Document]:
+    """Properties as the cluster takes them: one object a classification, sorted, every value text.
+
+    Raises:
+        ValueError: when a property is set twice; EMR would silently take one of them.
+    """
+    by_classification: dict[str, dict[str, str]] = {}
+    for entry in properties:
+        values = by_classification.setdefault(entry.classification, {})
+        if entry.name in values:
+            raise ValueError(f"{entry.classification}: {entry.name} is set twice")
+        values[entry.name] = entry.value
+    return [
+        {"Classification": classification, "Properties": dict(sorted(values.items()))}
+        for classification, values in sorted(by_classification.items())
+    ]
