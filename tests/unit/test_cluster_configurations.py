@@ -1,0 +1,121 @@
+"""Configuration classifications: what is set, for which applications, and what is left to EMR."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from components.cluster_configurations import Property, cluster_properties, configurations
+from components.emr_release import releases
+from settings import ClusterSettings, InstanceGroupSettings, ScalingSettings
+
+
+def rendered(release: str = "emr-6.9.0", **settings: Any) -> dict[str, dict[str, str]]:
+    """Properties by classification."""
+    properties = cluster_properties(ClusterSettings(**settings), releases()[release])
+    return {entry["Classification"]: entry["Properties"] for entry in configurations(properties)}
+
+
+def test_every_value_is_text() -> None:
+    for classification, properties in rendered().items():
+        for name, value in properties.items():
+            assert isinstance(value, str), f"{classification} {name}: EMR takes text only"
+
+
+def test_every_property_says_why() -> None:
+    for entry in cluster_properties(ClusterSettings(), releases()["emr-6.9.0"]):
+        assert len(entry.reason) > 30, f"{entry.classification} {entry.name}"
+
+
+def test_the_document_is_sorted_and_bare() -> None:
+    document = configurations(cluster_properties(ClusterSettings(), releases()["emr-6.9.0"]))
+    names = [entry["Classification"] for entry in document]
+    assert names == sorted(names), "the order must not depend on the program's"
+    assert all(set(entry) == {"Classification", "Properties"} for entry in document)
+    assert json.loads(json.dumps(document)) == document
+
+
+def test_spark_hive_and_presto_share_the_glue_data_catalog() -> None:
+    found = rendered()
+    factory = "com.amazonaws.glue.catalog.metastore.AWSGlueDataCatalogHiveClientFactory"
+    assert found["spark-hive-site"]["hive.metastore.client.factory.class"] == factory
+    assert found["hive-site"]["hive.metastore.client.factory.class"] == factory
+    assert found["presto-connector-hive"]["hive.metastore"] == "glue"
+    assert "trino-connector-hive" not in found
+
+
+def test_only_installed_applications_are_configured() -> None:
+    found = rendered(applications=("Hadoop", "Spark"))
+    assert not {"hive-site", "presto-connector-hive", "tez-site"} & set(found), (
+        "files of absent applications"
+    )
+    assert rendered("emr-6.11.0", applications=("Spark", "Trino"))["trino-connector-hive"] == {"hive.metastore": "glue"}
+
+
+@pytest.mark.parametrize(
+    ("release", "needed"),
+    [("emr-6.8.1", False), ("emr-6.9.0", True), ("emr-6.10.0", True), ("emr-7.2.0", True), ("emr-7.3.0", False)],
+)
+def test_tez_finds_the_trust_store_where_it_does_not_by_itself(release: str, needed: bool) -> None:
+    properties = rendered(release).get("tez-site", {})
+    assert ("ssl.client.truststore.location" in properties) is needed
+    if needed:
+        assert properties["ssl.client.truststore.location"] == "/usr/share/aws/emr/security/conf/truststore.jks"
+
+
+def test_hive_keeps_tez() -> None:
+    assert "hive.execution.engine" not in rendered()["hive-site"]
+
+
+def test_what_emr_sets_from_the_security_configuration_is_not_repeated() -> None:
+    text = json.dumps(rendered())
+    for name in (
+        "spark.authenticate",
+        "spark.network.crypto",
+        "spark.ssl",
+        "hadoop.rpc.protection",
+        "dfs.encrypt",
+        "hadoop.ssl.hostname.verifier",
+        "kerberos",
+        "password",
+    ):
+        assert name not in text, f"{name} is EMR's to set: a copy of it goes stale"
+
+
+@pytest.mark.parametrize(
+    ("core", "replication"),
+    [
+        (InstanceGroupSettings(instance_type="m5.xlarge", instance_count=1), None),
+        (InstanceGroupSettings(instance_type="m5.xlarge", instance_count=2), "2"),
+        (InstanceGroupSettings(instance_type="m5.xlarge", instance_count=3), "2"),
+        (InstanceGroupSettings(instance_type="m5.xlarge", instance_count=4), None),
+        (
+            InstanceGroupSettings(
+                instance_type="m5.xlarge", instance_count=4, scaling=ScalingSettings(minimum=1, maximum=8)
+            ),
+            None,
+        ),
+    ],
+)
+def test_small_clusters_keep_two_copies_of_a_block(core: InstanceGroupSettings, replication: str | None) -> None:
+    assert rendered(core=core).get("hdfs-site", {}).get("dfs.replication") == replication
+
+
+def test_drivers_stay_off_spot_instances() -> None:
+    spot = InstanceGroupSettings(instance_type="m5.xlarge", instance_count=1, spot_bid_price="0.2")
+    assert rendered(task=spot)["yarn-site"]["yarn.node-labels.am.default-node-label-expression"] == "CORE"
+    assert not [name for name in rendered()["yarn-site"] if "node-labels" in name], "on-demand nodes need no labels"
+
+
+def test_steps_share_the_cluster() -> None:
+    found = rendered()
+    assert found["spark"]["maximizeResourceAllocation"] == "false"
+    assert found["capacity-scheduler"]["yarn.scheduler.capacity.root.default.ordering-policy"] == "fair"
+
+
+def test_a_property_that_is_set_twice_is_refused() -> None:
+    twice = [Property("spark", "a", "1", "for the test"), Property("spark", "a", "2", "for the test")]
+    with pytest.raises(ValueError, match="spark: a is set twice"):
+        configurations(twice)
