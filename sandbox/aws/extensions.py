@@ -1,0 +1,24 @@
+"""Every extension of the sandbox's AWS, in the order in which they are installed."""
+
+from __future__ import annotations
+
+from sandbox.aws import (
+    bucket_events,
+    bucket_policies,
+    emr,
+    event_rules,
+    schedules,
+)
+from sandbox.aws.runtime import Runtime
+
+
+def install(runtime: Runtime) -> None:
+    """Install them all."""
+    for extension in (
+        bucket_policies,
+        bucket_events,
+        event_rules,
+        schedules,
+        emr,
+    ):
+        extension.install(runtime)
