@@ -113,7 +113,7 @@ def scaling_statements(environment: AwsEnvironment) -> list[Document]:
             "ResizeCluster",
             ["elasticmapreduce:ListInstanceGroups", "elasticmapreduce:ModifyInstanceGroups"],
             [environment.arn("elasticmapreduce", "cluster/*")],
-            condition={"StringEquals": {f"elasticmapreduce:ResourceTag/{CLUSTER_TAG}": cluster_tag_value(environment)}},
+            condition={"StringEquals": {f"aws:ResourceTag/{CLUSTER_TAG}": cluster_tag_value(environment)}},
         ),
     ]
 
