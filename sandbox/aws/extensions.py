@@ -7,6 +7,8 @@ from sandbox.aws import (
     bucket_policies,
     emr,
     event_rules,
+    functions,
+    queues,
     schedules,
 )
 from sandbox.aws.runtime import Runtime
@@ -19,6 +21,8 @@ def install(runtime: Runtime) -> None:
         bucket_events,
         event_rules,
         schedules,
+        queues,
+        functions,
         emr,
     ):
         extension.install(runtime)
