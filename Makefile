@@ -28,10 +28,10 @@ preview: setup ## preview a stack with its policies and no AWS account: STACK=de
 	@$(SANDBOX) preview --stack "$(STACK)" $(if $(JSON),--json "$(JSON)")
 
 up: setup ## deploy a stack to AWS, policies first: STACK=dev
-	@$(VENV)/python -m tools.deploy up --stack "$(STACK)"
+	@$(VENV)/python -m tools.deploy up --stack "$(STACK)" $(if $(YES),--yes)
 
 destroy: setup ## take a stack down from AWS in the right order: STACK=dev
-	@$(VENV)/python -m tools.deploy destroy --stack "$(STACK)"
+	@$(VENV)/python -m tools.deploy destroy --stack "$(STACK)" $(if $(YES),--yes)
 
 test: setup ## every test, the fast ones first
 	@$(VENV)/python -m tools.test

@@ -28,6 +28,7 @@ def main() -> None:
     provider = aws.Provider(
         "aws",
         region=pulumi.Config("aws").require("region"),
+        allowed_account_ids=list(settings.compliance.allowed_account_ids) or None,
         default_tags={"tags": settings.tags.as_tags(pulumi.get_project(), pulumi.get_stack())},
     )
     here = pulumi.ResourceOptions(providers=[provider])
@@ -170,6 +171,7 @@ def main() -> None:
         "applicationVersions": cluster.application_versions,
         "certificateExpiry": cluster.certificate_expiry,
         "stateMachineArn": pipeline.state_machine_arn,
+        "intakeRuleName": dispatcher.rule_name,
         "intakeQueueUrl": dispatcher.intake_queue_url,
         "deadLetterQueueUrl": dispatcher.dead_letter_queue_url,
         "successTopicArn": topics.success_topic_arn,

@@ -348,6 +348,14 @@ class TagSettings(SettingsModel):
         }
 
 
+class ComplianceSettings(SettingsModel):
+    """What keeps one stack's deployment out of another's account."""
+
+    allowed_account_ids: tuple[Annotated[str, Field(pattern=r"^\d{12}$")], ...] = ()
+    """AWS accounts that the stack may be deployed to, as text of twelve digits; the provider refuses all others.
+    Empty leaves the choice to whoever runs `make up`, who is shown the account and asked."""
+
+
 class Settings(SettingsModel):
     """All of a stack's configuration."""
 
@@ -359,6 +367,7 @@ class Settings(SettingsModel):
     cluster: ClusterSettings = ClusterSettings()
     orchestration: OrchestrationSettings = OrchestrationSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    compliance: ComplianceSettings = ComplianceSettings()
     tags: TagSettings
 
     @field_validator("datasets")

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from sandbox import control, demonstration, engine
+from tools import cli
 
 STANDING = control.HOME / "standing"
 """Directory of the sandbox that `make start` keeps up."""
@@ -57,7 +58,7 @@ def _env() -> None:
     variables = engine.environment(sandbox)
     for name, value in variables.items():
         if name == "PATH":
-            ours = os.pathsep.join([str(engine.cli_directory()), str(Path(sys.executable).parent)])
+            ours = os.pathsep.join([str(cli.directory()), str(Path(sys.executable).parent)])
             print(f'export PATH={shlex.quote(ours)}:"$PATH"')
         else:
             print(f"export {name}={shlex.quote(value)}")
@@ -101,7 +102,7 @@ def main() -> int:
             _env()
         else:
             _preview(arguments.stack, arguments.json)
-    except (control.SandboxError, engine.Failure) as error:
+    except (control.SandboxError, engine.Failure, cli.MissingCli) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

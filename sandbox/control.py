@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,7 +183,7 @@ def stop(directory: Path) -> bool:
 
 
 @contextlib.contextmanager
-def temporary(name: str) -> Iterator[Sandbox]:
+def temporary(name: str) -> Generator[Sandbox]:
     """A sandbox for the length of a block; whatever ends the block, or this process, ends it too.
 
     Its directory is removed, unless the block fails: then the log stays.

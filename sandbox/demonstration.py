@@ -6,7 +6,7 @@ import contextlib
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Narrator:
             self._last = text
 
     @contextlib.contextmanager
-    def phase(self, name: str) -> Iterator[None]:
+    def phase(self, name: str) -> Generator[None]:
         """Time a block under a name."""
         begun = time.monotonic()
         self.say(name)
@@ -192,7 +192,7 @@ class Pipeline:
             query = f"SELECT count(*), coalesce(sum(distance), 0) FROM read_parquet('{directory}/**/*.parquet')"
             if not list(Path(directory).rglob("*.parquet")):
                 return 0, 0
-            row = duckdb.sql(query).fetchone()
+            row = duckdb.connect().execute(query).fetchone()
             assert row is not None
             return int(row[0]), int(row[1])
 

@@ -15,21 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.control import CREDENTIAL, ROOT, Sandbox, SandboxError
-
-CLI_RECORD = ROOT / ".cache" / "pulumi-cli.json"
-POLICY_PACK = ROOT / "policies"
-
-
-def cli_directory() -> Path:
-    """Directory of the Pulumi CLI that set-up found.
-
-    Raises:
-        SandboxError: when set-up has not run.
-    """
-    try:
-        return Path(json.loads(CLI_RECORD.read_text())["directory"])
-    except FileNotFoundError:
-        raise SandboxError("there is no Pulumi CLI yet: run 'make setup'") from None
+from tools import cli
 
 
 def environment(sandbox: Sandbox) -> dict[str, str]:
@@ -38,7 +24,7 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
     home = sandbox.directory / "pulumi-home"
     state.mkdir(exist_ok=True)
     home.mkdir(exist_ok=True)
-    path = os.pathsep.join([str(cli_directory()), str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    path = os.pathsep.join([str(cli.directory()), str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return {
         **sandbox.aws_environment(),
         "PATH": path,
@@ -109,7 +95,7 @@ class Engine:
         return copy
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
-        return [str(cli_directory() / "pulumi"), "--non-interactive", *arguments]
+        return [str(cli.directory() / "pulumi"), "--non-interactive", *arguments]
 
     def _run(self, arguments: Sequence[str]) -> str:
         process = subprocess.run(
@@ -129,13 +115,7 @@ class Engine:
         return ["--stack", self.stack, "--config-file", str(self.config_file)]
 
     def _policy_arguments(self) -> list[str]:
-        if not self.policies:
-            return []
-        arguments = ["--policy-pack", str(POLICY_PACK)]
-        configuration = POLICY_PACK / f"config.{self.stack}.json"
-        if configuration.exists():
-            arguments += ["--policy-pack-config", str(configuration)]
-        return arguments
+        return cli.policy_arguments(self.stack) if self.policies else []
 
     def operate(
         self, operation: str, arguments: Sequence[str] = (), on_progress: Callable[[Progress], None] | None = None

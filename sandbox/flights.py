@@ -27,7 +27,14 @@ DAMAGE: tuple[tuple[int, str, Callable[[Row], Row]], ...] = (
 )
 """Damaged lines that are put among the good ones: month, what is wrong, and how a good row becomes it."""
 
-COLUMNS = ["year", "month", "day", "dep_time", "sched_dep_time", "dep_delay", "arr_time", "sched_arr_time", "arr_delay", "carrier", "flight", "tailnum", "origin", "dest", "air_time", "distance", "hour", "minute", "time_hour"]
+# fmt: off
+COLUMNS = [
+    "year", "month", "day", "dep_time", "sched_dep_time", "dep_delay",
+    "arr_time", "sched_arr_time", "arr_delay", "carrier", "flight", "tailnum",
+    "origin", "dest", "air_time", "distance", "hour", "minute",
+    "time_hour",
+]
+# fmt: on
 """The data set's columns, in order."""
 
 

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
+from types import FrameType
 from typing import IO, Any, cast
 
 import grpc
@@ -100,6 +101,10 @@ def _forward(stream: IO[bytes], name: str, output: queue.Queue[dict[str, bytes] 
     output.put(None)
 
 
+def _leave(number: int, frame: FrameType | None) -> None:
+    os._exit(0)
+
+
 def main() -> None:
     """Serve until the engine ends the process."""
     options = [
@@ -112,7 +117,7 @@ def main() -> None:
     server.start()
     # Leaving at once matters: the engine waits five seconds for a host that lingers.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(0))
+        signal.signal(number, _leave)
     print(port, flush=True)
     server.wait_for_termination()
 

@@ -8,7 +8,10 @@ import time
 
 STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("documents, components, policies, functions, stand-ins", ("-m", "not spark and not sandbox", "-n", "2")),
-    ("real Spark, the real engine, the sandbox end to end", ("-m", "spark or sandbox", "-n", "2", "--dist", "loadgroup")),
+    (
+        "real Spark, the real engine, the sandbox end to end",
+        ("-m", "spark or sandbox", "-n", "2", "--dist", "loadgroup"),
+    ),
 )
 
 

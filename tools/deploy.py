@@ -1,0 +1,204 @@
+"""Deploy a stack to AWS, or take it down, without the accidents: ``python -m tools.deploy up|destroy --stack NAME``.
+
+It uses the Pulumi backend and the AWS credentials of whoever runs it, shows which account and region that is, and asks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import botocore.exceptions
+
+import settings as configuration
+from tools import cli
+
+DRAIN_MINUTES = 30
+"""How long `destroy` waits for running executions."""
+
+
+class DeployError(Exception):
+    """An expected failure; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a command would act."""
+
+    stack: str
+    region: str
+    account: str
+    identity: str
+    """ARN of whoever acts."""
+    settings: configuration.Settings
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{cli.directory()}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
+def _pulumi(arguments: Sequence[str], *, capture: bool = False) -> str:
+    """Run the CLI in the project.
+
+    Raises:
+        DeployError: when it fails; what it said was shown, or is in the message when captured.
+    """
+    process = subprocess.run(
+        [str(cli.directory() / "pulumi"), *arguments],
+        cwd=cli.ROOT,
+        env=_environment(),
+        stdout=subprocess.PIPE if capture else None,
+        stderr=subprocess.PIPE if capture else None,
+        text=True,
+        check=False,
+    )
+    if process.returncode:
+        said = f":\n{process.stderr.strip()}" if capture else ""
+        raise DeployError(f"'pulumi {' '.join(arguments[:2])}' failed (exit {process.returncode}){said}")
+    return process.stdout or ""
+
+
+def read_target(stack: str) -> Target:
+    """Find out where a stack would be deployed, and read its configuration.
+
+    Raises:
+        DeployError: when there is no such stack or no AWS credentials, or the account is not one that the stack allows.
+        ConfigurationError: for mistakes in the stack's configuration.
+    """
+    entries: dict[str, dict[str, Any]] = json.loads(_pulumi(["config", "--stack", stack, "--json"], capture=True))
+    prefix = "emr-pipeline:"
+    values = {
+        key.removeprefix(prefix): entry.get("objectValue", entry.get("value"))
+        for key, entry in entries.items()
+        if key.startswith(prefix)
+    }
+    settings = configuration.parse(values)
+    region = entries.get("aws:region", {}).get("value")
+    if not region:
+        raise DeployError(f"stack {stack} has no aws:region: 'pulumi config set aws:region REGION --stack {stack}'")
+    try:
+        caller = boto3.client("sts", region_name=region).get_caller_identity()
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+        raise DeployError(f"AWS does not know who you are: {error}. Sign in (aws sso login, AWS_PROFILE=…).") from None
+    allowed = settings.compliance.allowed_account_ids
+    if allowed and caller["Account"] not in allowed:
+        raise DeployError(
+            f"emr-pipeline:compliance.allowedAccountIds of stack {stack} is {', '.join(allowed)}, "
+            f"and these credentials are of {caller['Account']} ({caller['Arn']}): nothing was done"
+        )
+    return Target(stack, region, caller["Account"], caller["Arn"], settings)
+
+
+def _show(target: Target) -> None:
+    print(f"stack   {target.stack}\nregion  {target.region}\naccount {target.account}\nas      {target.identity}\n")
+
+
+def _agree(question: str, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise DeployError(f"{question} Nobody is there to answer; pass YES=1 to agree.")
+    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+        raise DeployError("not agreed; nothing was done")
+
+
+def up(stack: str, *, yes: bool) -> None:
+    """Preview with the policies, stop on a mandatory violation, ask, deploy with the same policies."""
+    target = read_target(stack)
+    _show(target)
+    policies = cli.policy_arguments(stack)
+    # Rules over the whole stack speak after the resources are made when they run in `up`: the preview is the gate.
+    _pulumi(["preview", "--stack", stack, *policies])
+    _agree(f"Deploy stack {stack} to account {target.account} in {target.region}?", yes=yes)
+    _pulumi(["up", "--stack", stack, "--yes", *policies])
+
+
+def refusals(settings: configuration.Settings) -> list[str]:
+    """Reasons why a stack may not be destroyed: what its configuration protects."""
+    reasons: list[str] = []
+    if not settings.storage.force_destroy:
+        reasons.append(
+            "emr-pipeline:storage.onDestroy is 'retain': its buckets and their data are kept. To lose them, set "
+            "onDestroy: delete and allowDataLoss: true, and run 'make up' once"
+        )
+    if settings.cluster.termination_protection:
+        reasons.append(
+            "emr-pipeline:cluster.terminationProtection is true: AWS refuses to end the cluster. Set it to false, "
+            "and run 'make up' once"
+        )
+    return reasons
+
+
+def drain(outputs: dict[str, Any], region: str) -> None:
+    """Stop the intake and wait, bounded, for executions that run.
+
+    Raises:
+        DeployError: when they have not ended in `DRAIN_MINUTES`; the intake is on again then.
+    """
+    events = boto3.client("events", region_name=region)
+    stepfunctions = boto3.client("stepfunctions", region_name=region)
+    events.disable_rule(Name=outputs["intakeRuleName"])
+    deadline = time.monotonic() + DRAIN_MINUTES * 60
+    while True:
+        running = stepfunctions.list_executions(stateMachineArn=outputs["stateMachineArn"], statusFilter="RUNNING")
+        names = [execution["name"] for execution in running["executions"]]
+        if not names:
+            return
+        if time.monotonic() > deadline:
+            events.enable_rule(Name=outputs["intakeRuleName"])
+            raise DeployError(
+                f"executions still run after {DRAIN_MINUTES} minutes: {', '.join(names)}. "
+                "The intake is on again; stop them or wait, and run again."
+            )
+        print(f"waiting for {len(names)} running executions", flush=True)
+        time.sleep(15)
+
+
+def destroy(stack: str, *, yes: bool) -> None:
+    """Check what the configuration protects, ask, drain the pipeline, destroy."""
+    target = read_target(stack)
+    _show(target)
+    reasons = refusals(target.settings)
+    if reasons:
+        raise DeployError(f"stack {stack} is not destroyed; nothing was touched:\n- " + "\n- ".join(reasons))
+    outputs = json.loads(_pulumi(["stack", "output", "--stack", stack, "--json"], capture=True))
+    _agree(f"Destroy stack {stack} in account {target.account}, {target.region}, with all its data?", yes=yes)
+    if outputs:
+        drain(outputs, target.region)
+    _pulumi(["destroy", "--stack", stack, "--yes"])
+
+
+def main() -> int:
+    """Run one command; expected failures are one message and exit status 1."""
+    parser = argparse.ArgumentParser(prog="python -m tools.deploy", description=__doc__)
+    parser.add_argument("command", choices=("up", "destroy"))
+    parser.add_argument("--stack", required=True)
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    arguments = parser.parse_args()
+    if not arguments.stack:
+        print("say which stack: make up STACK=dev", file=sys.stderr)
+        return 1
+    try:
+        (up if arguments.command == "up" else destroy)(arguments.stack, yes=arguments.yes)
+    except (DeployError, cli.MissingCli) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except configuration.ConfigurationError as error:
+        print(f"the configuration of stack {arguments.stack} has mistakes:\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
