@@ -3,6 +3,8 @@
 An authority of the cluster's own signs one certificate for all nodes. Both, and the keys, live as long as their
 ``generation``: a node fetches the archive when it starts, so a new certificate under way would split a running cluster
 in two that do not trust each other. A new certificate is a new archive, a new security configuration and a new cluster.
+One that has ended is made anew by the next update whatever its generation (the TLS provider does so), but its cluster
+has stopped working by then: watch `NodeCertificate.expiry`.
 """
 
 from __future__ import annotations

@@ -369,5 +369,10 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
                     iops=VOLUME_IOPS,
                 )
             ],
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["instanceCount"] if task.scaling else None),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # EMR cannot delete a group: alone it is resized to nothing, with its cluster it needs no word.
+                deleted_with=self.cluster,
+                ignore_changes=["instanceCount"] if task.scaling else None,
+            ),
         )

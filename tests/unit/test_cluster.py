@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import zipfile
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -349,6 +351,43 @@ def test_no_policy_of_awss_reaches_the_nodes(deployment: Deployment) -> None:
             "name"
         ]
     }
+
+
+# --- what replaces a cluster
+
+
+def test_a_production_cluster_is_asked_for_as_written_down() -> None:
+    """Nearly every input replaces a cluster when it changes, so a change of the program shows here, in review.
+
+    To accept one: ``UPDATE_GOLDEN=1 python -m pytest tests/unit/test_cluster.py``.
+    """
+    settings = ClusterSettings(
+        required_versions={"Spark": "3.3", "Hive": "3.1.3", "Presto": "0.276"},
+        core=InstanceGroupSettings(
+            instance_type="r5.2xlarge", instance_count=4, scaling=ScalingSettings(minimum=4, maximum=8)
+        ),
+        task=InstanceGroupSettings(
+            instance_type="r5.2xlarge", instance_count=2, scaling=ScalingSettings(minimum=2, maximum=20)
+        ),
+    )
+    deployment = deploy_cluster(settings)
+    inputs = dict(emr(deployment).inputs)
+    inputs["kerberosAttributes"] = {**secret(inputs["kerberosAttributes"]), "kdcAdminPassword": "(secret)"}
+    inputs["configurationsJson"] = json.loads(inputs["configurationsJson"])
+    core = inputs["coreInstanceGroup"]
+    inputs["coreInstanceGroup"] = {**core, "autoscalingPolicy": json.loads(core["autoscalingPolicy"])}
+    task = dict(deployment.named("cluster-task").inputs)
+    task["autoscalingPolicy"] = json.loads(task["autoscalingPolicy"])
+    asked = {
+        "cluster": inputs,
+        "securityConfiguration": deployment.one(aws.emr.SecurityConfiguration).document("configuration"),
+        "taskGroup": task,
+    }
+    golden = Path(__file__).parent / "golden" / "cluster_prod.json"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(json.dumps(asked, indent=2, sort_keys=True) + "\n", "utf-8")
+    assert asked == json.loads(golden.read_text("utf-8"))
 
 
 # --- preview

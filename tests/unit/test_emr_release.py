@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from components.emr_release import (
     nearest_releases,
@@ -83,6 +85,22 @@ def test_runtimes_cannot_be_installed() -> None:
 )
 def test_versions_compare_by_component(required: str, brought: str, fits: bool) -> None:
     assert version_fits(required, brought) is fits
+
+
+@given(
+    components=st.lists(st.integers(0, 999), min_size=1, max_size=4),
+    build=st.sampled_from(["", "-amzn-1", "-incubating", "-SNAPSHOT"]),
+    data=st.data(),
+)
+def test_a_version_fits_its_own_beginnings_and_no_longer_number(
+    components: list[int], build: str, data: st.DataObject
+) -> None:
+    brought = ".".join(map(str, components)) + build
+    length = data.draw(st.integers(1, len(components)))
+    beginning = components[:length]
+    assert version_fits(".".join(map(str, beginning)), brought)
+    longer = [*beginning[:-1], beginning[-1] * 10 + data.draw(st.integers(1, 9))]
+    assert not version_fits(".".join(map(str, longer)), brought), "a number with one more digit is another number"
 
 
 def test_what_follows_the_numbers_of_a_version_is_not_compared() -> None:
