@@ -1,0 +1,72 @@
+"""boto3 clients of the sandbox's AWS, made once a service and region, with every call checked before it is sent."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import botocore.config
+import botocore.model
+from botocore.exceptions import ClientError
+
+from sandbox.providers.validation import check_parameters
+
+_CONFIG = botocore.config.Config(
+    # moto answers HTTP 500 to what it lacks; trying again only hides that.
+    retries={"total_max_attempts": 1, "mode": "standard"},
+    connect_timeout=5,
+    read_timeout=120,
+    max_pool_connections=32,
+    # The endpoint is one address: no bucket, account or "sync-" in front of it.
+    s3={"addressing_style": "path"},
+    inject_host_prefix=False,
+)
+
+
+@dataclass
+class AwsClients:
+    """Clients by service and region. Clients may be shared between threads, making them may not: hence the lock."""
+
+    endpoint: str
+    access_key: str = "sandbox"
+    secret_key: str = "sandbox"
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict[tuple[str, str], Any], repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def get(self, service: str, region: str) -> Any:
+        """The client of a service in a region."""
+        with self._lock:
+            key = (service, region)
+            if key not in self._clients:
+                self._clients[key] = self._make(service, region)
+            return self._clients[key]
+
+    def _make(self, service: str, region: str) -> Any:
+        session = boto3.session.Session(self.access_key, self.secret_key, region_name=region)
+        client = session.client(service, endpoint_url=self.endpoint, config=_CONFIG)
+        client.meta.events.register_last("before-parameter-build", _check)
+        return client
+
+
+def _check(params: Mapping[str, Any], model: botocore.model.OperationModel, **_: Any) -> None:
+    check_parameters(params, model)
+
+
+def error_code(error: ClientError) -> str:
+    """AWS's code of an error, e.g. ``NoSuchBucket``."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def describe_error(error: ClientError) -> str:
+    """Operation, code and message; and where a 500 comes from in the sandbox."""
+    details = error.response.get("Error", {})
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    text = f"{error.operation_name}: {details.get('Code', 'error')}: {details.get('Message', '')}"
+    if status == 500:
+        text += (
+            f" (HTTP 500: the sandbox's AWS does not implement {error.operation_name}, or failed in it; see its log)"
+        )
+    return text
