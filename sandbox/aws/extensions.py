@@ -10,6 +10,7 @@ from sandbox.aws import (
     functions,
     queues,
     schedules,
+    states,
 )
 from sandbox.aws.runtime import Runtime
 
@@ -24,5 +25,6 @@ def install(runtime: Runtime) -> None:
         queues,
         functions,
         emr,
+        states,
     ):
         extension.install(runtime)

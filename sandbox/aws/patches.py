@@ -39,6 +39,15 @@ class Patches:
         setattr(owner, name, value)
         self._undo.append(lambda: delattr(owner, name))
 
+    def override(self, owner: type, name: str, value: Any) -> None:
+        """Define an attribute on a class that inherits it."""
+        if name in vars(owner) or not hasattr(owner, name):
+            raise PatchError(
+                f"{_label(owner)} does not just inherit {name!r}, which an extension of the sandbox overrides"
+            )
+        setattr(owner, name, value)
+        self._undo.append(lambda: delattr(owner, name))
+
     def replace_imported(self, package: str, name: str, original: Any, value: Any) -> None:
         """Replace a function in every loaded module of a package that imported it by name."""
         found = False

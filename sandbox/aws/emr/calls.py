@@ -174,6 +174,8 @@ def _remember(self: Any, cluster: Any) -> None:
     else:
         cluster.kerberos_attributes = None
     for application in cluster.applications:
+        # Without a list of applications moto installs one of no name; EMR installs Hadoop.
+        application.name = application.name or "Hadoop"
         application.version = releases.version(cluster.release_label or "", application.name) or application.version
 
 
