@@ -352,7 +352,8 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
             return
         aws.emr.InstanceGroup(
             # A group's scaling policy can be changed but not taken off (terraform-provider-aws,
-            # emr/instance_group.go): with or without scaling it is another group.
+            # emr/instance_group.go): with or without scaling it is another group. The old one stays in the cluster,
+            # empty, with its policy: to keep it so, set scaling.minimum to 0 and maximum to 1 before removing scaling.
             f"{self._name}-task" if task.scaling else f"{self._name}-task-fixed",
             cluster_id=self.cluster.id,
             name="task",

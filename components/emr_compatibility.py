@@ -235,9 +235,13 @@ def _application_mistakes(settings: ClusterSettings, release: Release, group: st
     for name in settings.applications:
         if name in release.applications:
             continue
-        elsewhere = tuple(label for label, known in releases().items() if name in known.applications)
+        elsewhere = [label for label, known in releases().items() if name in known.applications]
         if elsewhere:
-            hint = f"it comes with {elsewhere[0]} to {elsewhere[-1]}" if len(elsewhere) > 1 else f"only {elsewhere[0]}"
+            hint = (
+                f"it comes with {elsewhere[0]} to {elsewhere[-1]}"
+                if len(elsewhere) > 1
+                else f"only {elsewhere[0]} has it"
+            )
         else:
             folded = {known.lower(): known for known in release.applications}
             close = difflib.get_close_matches(name.lower(), list(folded), n=1)
@@ -292,7 +296,7 @@ def _together(settings: ClusterSettings, group: str) -> str:
     candidates = releases_that_bring(settings.required_versions, settings.applications)
     labels = tuple(known.label for known in candidates if not broken_rules(facts_of(settings, known)))
     if labels:
-        return f"{group}.release: {wanted} come with {_enumerate(labels)}"
+        return f"{group}.release: {_enumerate(labels)} would do for {wanted} and every application"
     known = tuple(releases())
     return f"{group}.release: no release from {known[0]} to {known[-1]} brings {wanted}" + (
         " together" if len(settings.required_versions) > 1 else ""

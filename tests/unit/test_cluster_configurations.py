@@ -48,9 +48,7 @@ def test_spark_hive_and_presto_share_the_glue_data_catalog() -> None:
 
 def test_only_installed_applications_are_configured() -> None:
     found = rendered(applications=("Hadoop", "Spark"))
-    assert not {"hive-site", "presto-connector-hive", "tez-site"} & set(found), (
-        "files of absent applications"
-    )
+    assert not {"hive-site", "presto-connector-hive", "tez-site"} & set(found), "files of absent applications"
     assert rendered("emr-6.11.0", applications=("Spark", "Trino"))["trino-connector-hive"] == {"hive.metastore": "glue"}
 
 

@@ -129,7 +129,10 @@ def test_a_version_written_short_is_told_what_it_is_not() -> None:
 
 def test_a_mismatch_names_the_releases_that_would_do() -> None:
     lines = mistakes(required_versions={"Spark": "3.3.1", "Presto": "0.278"})
-    assert lines[-1] == "emr-pipeline:cluster.release: Presto 0.278 and Spark 3.3.1 come with emr-6.10.0 and emr-6.10.1"
+    assert lines[-1] == (
+        "emr-pipeline:cluster.release: emr-6.10.0 and emr-6.10.1 would do for Presto 0.278 and Spark 3.3.1 "
+        "and every application"
+    )
 
 
 def test_releases_that_break_a_rule_are_not_offered() -> None:
