@@ -88,6 +88,7 @@ def start(endpoint: str, region: str, directory: Path | None = None) -> RunningP
     clients = AwsClients(endpoint)
     ports: dict[str, int] = {}
     servers: list[grpc.Server] = []
+    servicers: list[StandIn] = []
     for package in _PACKAGES:
         # The engine works on 16 resources at once by default; calls that wait must not starve the others.
         server = grpc.server(
@@ -98,8 +99,9 @@ def start(endpoint: str, region: str, directory: Path | None = None) -> RunningP
         ports[package.name] = server.add_insecure_port("127.0.0.1:0")
         server.start()
         servers.append(server)
-    # The SDK's modules take seconds to import; the first program need not wait for all of it.
-    threading.Thread(target=_warm_up, name="provider-warm-up", daemon=True).start()
+        servicers.append(servicer)
+    # Reading the schemas takes seconds, for the SDK's modules: they are read while the program starts.
+    threading.Thread(target=_warm_up, args=(tuple(servicers),), name="provider-warm-up", daemon=True).start()
     return RunningProviders(ports, tuple(servers))
 
 
@@ -110,7 +112,6 @@ _OPTIONS: list[tuple[str, Any]] = [
 ]
 
 
-def _warm_up() -> None:
-    import pulumi_aws.ec2
-    import pulumi_aws.emr
-    import pulumi_aws.s3  # noqa: F401
+def _warm_up(servicers: tuple[StandIn, ...]) -> None:
+    for servicer in servicers:
+        servicer.warm_up()

@@ -36,6 +36,10 @@ class AwsClients:
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict[tuple[str, str], Any], repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
+    def __post_init__(self) -> None:
+        # One session: it keeps the service data that its clients are made from.
+        self._session = boto3.session.Session(self.access_key, self.secret_key)
+
     def get(self, service: str, region: str) -> Any:
         """The client of a service in a region."""
         with self._lock:
@@ -45,8 +49,7 @@ class AwsClients:
             return self._clients[key]
 
     def _make(self, service: str, region: str) -> Any:
-        session = boto3.session.Session(self.access_key, self.secret_key, region_name=region)
-        client = session.client(service, endpoint_url=self.endpoint, config=_CONFIG)
+        client = self._session.client(service, region_name=region, endpoint_url=self.endpoint, config=_CONFIG)
         client.meta.events.register_last("before-parameter-build", _check)
         return client
 

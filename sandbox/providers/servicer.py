@@ -148,6 +148,11 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         self._configurations: OrderedDict[str, Configuration] = OrderedDict()
         self._lock = threading.Lock()
 
+    def warm_up(self) -> None:
+        """Read the schemas of all types, so that no request waits for it."""
+        for token in self._package.resources:
+            self._schema(token)
+
     # -- provider -----------------------------------------------------------------------------------------------------
 
     @_answer
@@ -402,10 +407,13 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
                 f"the sandbox has no stand-in for {token} ({urn.split('::')[-1]!r});"
                 f" {schema.nearest(token, self._package.resources)}. Add a table entry in {self._package.where}",
             )
-        # A type's schema costs seconds to read the first time, for the SDK's modules; a race does it twice, no more.
+        return kind, self._schema(token)
+
+    def _schema(self, token: str) -> schema.ResourceSchema:
+        # Two threads may both read it; they come to the same.
         if token not in self._schemas:
             self._schemas[token] = schema.resource_schema(token)
-        return kind, self._schemas[token]
+        return self._schemas[token]
 
     def _configuration(self, context: grpc.ServicerContext) -> Configuration:
         with self._lock:

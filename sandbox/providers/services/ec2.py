@@ -29,15 +29,11 @@ from sandbox.providers.table import (
 
 
 def _add_tags(operation: Operation, identifier: str, state: State, tags: dict[str, str]) -> None:
-    operation.client("ec2").create_tags(Resources=[_tagged(identifier, state)], Tags=tag_list(tags))
+    operation.client("ec2").create_tags(Resources=[identifier], Tags=tag_list(tags))
 
 
 def _remove_tags(operation: Operation, identifier: str, state: State, keys: list[str]) -> None:
-    operation.client("ec2").delete_tags(Resources=[_tagged(identifier, state)], Tags=[{"Key": key} for key in keys])
-
-
-def _tagged(identifier: str, state: State) -> str:
-    return state.get("allocationId") or state.get("securityGroupRuleId") or identifier
+    operation.client("ec2").delete_tags(Resources=[identifier], Tags=[{"Key": key} for key in keys])
 
 
 TAGGING = Tagging(_add_tags, _remove_tags)

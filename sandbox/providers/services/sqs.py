@@ -121,7 +121,12 @@ def _update_queue(operation: Operation, change: Change) -> None:
     }
     if attributes.get("KmsMasterKeyId"):
         attributes.pop("SqsManagedSseEnabled", None)
-    operation.client("sqs").set_queue_attributes(QueueUrl=change.id, Attributes=attributes)
+    client = operation.client("sqs")
+    if "Policy" not in attributes:
+        # moto forgets the policy when any other attribute is set.
+        now = client.get_queue_attributes(QueueUrl=change.id, AttributeNames=["Policy"]).get("Attributes", {})
+        attributes |= {name: text for name, text in now.items() if text}
+    client.set_queue_attributes(QueueUrl=change.id, Attributes=attributes)
 
 
 def _delete_queue(operation: Operation, identifier: str, state: State) -> None:
