@@ -1,0 +1,14 @@
+"""Serves the policy pack to the Pulumi engine (``pulumi preview --policy-pack policies``)."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from pulumi_policy import PolicyPack
+
+from policies.adapter import pulumi_policies
+from policies.exceptions import load_exceptions
+from policies.registry import RULES
+
+PolicyPack(name="emr-pipeline", policies=list(pulumi_policies(RULES, load_exceptions())))

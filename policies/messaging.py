@@ -1,0 +1,129 @@
+"""Rules of topics, queues and event buses: encrypted, and not for everybody."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from policies.keys import own_key, public_policy
+from policies.model import Family, Findings, Resource, Settings, Severity, undecided, violation
+from policies.plain import UNKNOWN, switch
+
+family = Family("Messages and events")
+
+TOPIC: Final = "aws:sns/topic:Topic"
+TOPIC_POLICY: Final = "aws:sns/topicPolicy:TopicPolicy"
+TOPIC_SUBSCRIPTION: Final = "aws:sns/topicSubscription:TopicSubscription"
+QUEUE: Final = "aws:sqs/queue:Queue"
+QUEUE_POLICY: Final = "aws:sqs/queuePolicy:QueuePolicy"
+REDRIVE_POLICY: Final = "aws:sqs/redrivePolicy:RedrivePolicy"
+EVENT_BUS_POLICY: Final = "aws:cloudwatch/eventBusPolicy:EventBusPolicy"
+EVENT_PERMISSION: Final = "aws:cloudwatch/eventPermission:EventPermission"
+EVENT_TARGET: Final = "aws:cloudwatch/eventTarget:EventTarget"
+
+_SNS: Final = "SNS developer guide: "
+_SQS: Final = "SQS developer guide: "
+
+
+@family.resource_rule(
+    "SNS-01",
+    "topic-key",
+    "Topics are encrypted with a key of the stack's own",
+    Severity.HIGH,
+    (TOPIC,),
+    fix="Set kmsMasterKeyId to the ARN of the stack's key for messages.",
+    source=_SNS + "Securing Amazon SNS data with server-side encryption (alarms and events cannot use alias/aws/sns)",
+    frameworks=(
+        "checkov CKV_AWS_26",
+        "trivy AVD-AWS-0095",
+        "trivy AVD-AWS-0136",
+        "cdk-nag HIPAA.Security-SNSEncryptedKMS",
+        "Security Hub SNS.1",
+    ),
+)
+def topic_key(resource: Resource, settings: Settings) -> Findings:
+    """The key that AWS manages admits no alarm and no event rule: its policy cannot be changed."""
+    finding = own_key("kmsMasterKeyId", resource.value("kmsMasterKeyId"), "messages")
+    if finding:
+        yield finding
+
+
+@family.resource_rule(
+    "SNS-02",
+    "topic-not-public",
+    "No topic is for everybody",
+    Severity.HIGH,
+    (TOPIC, TOPIC_POLICY),
+    fix="Name the services and roles that publish or subscribe, bound by aws:SourceArn or aws:SourceAccount.",
+    source=_SNS + "Example cases for Amazon SNS access control",
+    frameworks=("checkov CKV_AWS_169", "Security Hub SNS.4"),
+)
+def topic_not_public(resource: Resource, settings: Settings) -> Findings:
+    """Anybody could publish failures that did not happen, or subscribe to those that did."""
+    return public_policy(resource, "policy")
+
+
+@family.resource_rule(
+    "SNS-03",
+    "subscription-encrypted",
+    "Messages leave a topic encrypted only",
+    Severity.HIGH,
+    (TOPIC_SUBSCRIPTION,),
+    fix="Use the protocol https, or another that is encrypted.",
+    source=_SNS + "HTTP/HTTPS notifications; enforcing encryption in transit",
+    frameworks=("cdk-nag AwsSolutions-SNS3",),
+)
+def subscription_encrypted(resource: Resource, settings: Settings) -> Findings:
+    """HTTP is read by whoever is on the way."""
+    protocol = resource.text("protocol")
+    endpoint = resource.text("endpoint")
+    if protocol is UNKNOWN:
+        yield undecided("protocol")
+    elif str(protocol).lower() == "http" or (endpoint is not UNKNOWN and str(endpoint).lower().startswith("http://")):
+        yield violation("protocol", "sends messages in clear text")
+
+
+@family.resource_rule(
+    "SQS-01",
+    "queue-key",
+    "Queues are encrypted with a key of the stack's own",
+    Severity.HIGH,
+    (QUEUE,),
+    fix="Set kmsMasterKeyId to the ARN of the stack's key for messages.",
+    source=_SQS + "Encryption at rest in Amazon SQS",
+    frameworks=(
+        "checkov CKV_AWS_27",
+        "checkov CKV2_AWS_73",
+        "trivy AVD-AWS-0096",
+        "trivy AVD-AWS-0135",
+        "cdk-nag AwsSolutions-SQS2",
+        "Security Hub SQS.1",
+    ),
+)
+def queue_key(resource: Resource, settings: Settings) -> Findings:
+    """sqsManagedSseEnabled encrypts with a key that SQS owns, and that nobody can withdraw."""
+    finding = own_key("kmsMasterKeyId", resource.value("kmsMasterKeyId"), "messages")
+    if finding:
+        yield finding
+        if finding.decided and switch(resource.value("sqsManagedSseEnabled")) is False:
+            yield violation("sqsManagedSseEnabled", "is false, so messages are not encrypted at all")
+
+
+@family.resource_rule(
+    "SQS-02",
+    "queue-not-public",
+    "No queue is for everybody",
+    Severity.HIGH,
+    (QUEUE, QUEUE_POLICY),
+    fix="Name the services and roles that send or receive, bound by aws:SourceArn or aws:SourceAccount.",
+    source=_SQS + "Basic examples of Amazon SQS policies",
+    frameworks=(
+        "checkov CKV_AWS_168",
+        "checkov CKV_AWS_387",
+        "checkov CKV_AWS_72",
+        "trivy AVD-AWS-0097",
+        "Security Hub SQS.3",
+    ),
+)
+def queue_not_public(resource: Resource, settings: Settings) -> Findings:
+    """Anybody could put files on the pipeline's list, or take them off."""
+    return public_policy(resource, "policy")
