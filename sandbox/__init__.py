@@ -1,1 +1,1 @@
-"""One machine that stands in for AWS: its API, its Spark clusters and functions, and the engine's resource providers."""
+"""One machine that stands in for AWS: its API, Spark clusters and functions, and the engine's providers."""

@@ -1,7 +1,7 @@
 """AWS in one process: moto's server, extended so that what the pipeline calls really happens.
 
-moto keeps the state of an account and answers its API. It does not run steps, functions or schedules, and it answers some
-calls wrongly or not at all. Each module below adds one of these, and says in its docstring what moto lacks:
+moto keeps the state of an account and answers its API. It does not run steps, functions or schedules, and it answers
+some calls wrongly or not at all. Each module below adds one of these, and says in its docstring what moto lacks:
 
 ========================  ================================================================================
 ``bucket_policies``       bucket policies that refuse only what can be decided

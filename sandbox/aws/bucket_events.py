@@ -1,8 +1,8 @@
 """S3 events as S3 sends them to EventBridge.
 
-moto sends every event with the same id and sequencer, calls the ``etag`` ``eTag``, sends two "Object Created" events for a
-multipart upload and an "Object Tags Added" for every object, and forgets on reading that a bucket sends to EventBridge.
-The form is that of the S3 user guide, "EventBridge event message structure".
+moto sends every event with the same id and sequencer, calls the ``etag`` ``eTag``, sends two "Object Created" events
+for a multipart upload and an "Object Tags Added" for every object, and forgets on reading that a bucket sends to
+EventBridge. The form is that of the S3 user guide, "EventBridge event message structure".
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Bucket policies that refuse only what can be decided here.
 
-moto evaluates bucket policies, but neither conditions nor principals: the usual "deny what does not come over TLS" denies
-everything, and so does a denial meant for one role. Here a statement counts when it applies to everyone and its conditions
-can be read from the request; any other is left out, which is logged once. Requests reach the sandbox over plain HTTP from
-callers that it cannot tell apart, so TLS-only and principal-bound statements are of the second kind.
+moto evaluates bucket policies, but neither conditions nor principals: the usual "deny what does not come over TLS"
+denies everything, and so does a denial meant for one role. Here a statement counts when it applies to everyone and
+its conditions can be read from the request; any other is left out, which is logged once. Requests reach the sandbox
+over plain HTTP from callers that it cannot tell apart, so TLS-only and principal-bound statements are of the second
+kind.
 """
 
 from __future__ import annotations

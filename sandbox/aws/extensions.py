@@ -7,9 +7,13 @@ from sandbox.aws import (
     bucket_policies,
     emr,
     event_rules,
+    flow_logs,
     functions,
+    key_rotation,
+    log_groups,
     queues,
     schedules,
+    security_groups,
     states,
 )
 from sandbox.aws.runtime import Runtime
@@ -26,5 +30,9 @@ def install(runtime: Runtime) -> None:
         functions,
         emr,
         states,
+        security_groups,
+        flow_logs,
+        key_rotation,
+        log_groups,
     ):
         extension.install(runtime)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from jsonpath_ng.ext import parse as parse_json_path
+from jsonpath_ng.ext.parser import parse as parse_json_path
 
 _TOKEN = re.compile(r'\\.|"|<([\w.\-]+)>', re.DOTALL)
 

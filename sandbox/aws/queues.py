@@ -1,8 +1,8 @@
 """SQS queues that lose nothing under concurrency.
 
-moto changes a queue's list of messages from every request's thread at once: a message sent while another is deleted can be
-lost, one can be received twice, and a deletion walks the whole queue. Here sending, receiving, deleting and changing the
-visibility of a queue's messages happen one at a time, and waiting for messages blocks nobody.
+moto changes a queue's list of messages from every request's thread at once: a message sent while another is deleted
+can be lost, one can be received twice, and a deletion walks the whole queue. Here sending, receiving, deleting and
+changing the visibility of a queue's messages happen one at a time, and waiting for messages blocks nobody.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
+from boto3.session import Session
 from botocore.config import Config
 
 from sandbox.aws.options import ACCESS_KEY, AwsOptions
@@ -38,9 +38,7 @@ class Runtime:
         key = (service, region or self.options.region)
         with self._clients_lock:
             if key not in self._clients:
-                session = boto3.session.Session(
-                    aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY, region_name=key[1]
-                )
+                session = Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY, region_name=key[1])
                 self._clients[key] = session.client(
                     service,
                     endpoint_url=self.endpoint,

@@ -1,7 +1,7 @@
 """EventBridge rules with ``rate(…)`` that fire.
 
-moto keeps the schedule of a rule and never acts on it. Here a rule fires for the first time one period after it was made or
-changed, then every period. ``cron(…)`` does not fire, and the log says so once.
+moto keeps the schedule of a rule and never acts on it. Here a rule fires for the first time one period after it was
+made or changed, then every period. ``cron(…)`` does not fire, and the log says so once.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def service_event(
 
 def send_event(account: str, region: str, event: dict[str, Any]) -> None:
     """Put an event on the account's default bus, where services send theirs."""
-    bus = events_backends[account][region].event_buses["default"]
+    bus: Any = events_backends[account][region].event_buses["default"]
     for rule in list(bus.rules.values()):
         rule.send_to_targets(event)
 

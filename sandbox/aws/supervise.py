@@ -1,9 +1,9 @@
 """Run a command as a process group that never outlives the process that asked for it.
 
-Usage: ``python supervise.py COMMAND [ARGUMENT …]``, with a pipe as standard input that the caller holds open. A byte ``t``
-on it terminates the command's group, ``k`` kills it. The end of the pipe, which comes also when the caller is killed,
-terminates and then kills it. Standard output, error and the exit code are the command's. It imports nothing but the
-standard library, so it starts in some hundredths of a second.
+Usage: ``python supervise.py COMMAND [ARGUMENT …]``, with a pipe as standard input that the caller holds open. A byte
+``t`` on it terminates the command's group, ``k`` kills it. The end of the pipe, which comes also when the caller is
+killed, terminates and then kills it. Standard output, error and the exit code are the command's. It imports nothing
+but the standard library, so it starts in some hundredths of a second.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from pathlib import Path
 from sandbox.aws.options import ACCESS_KEY
 from sandbox.aws.runtime import Runtime
 
-_KERBEROS_COMMANDS = ("kinit", "klist", "kdestroy")
+_ABSENT = {"kinit": "Kerberos", "klist": "Kerberos", "kdestroy": "Kerberos", "yarn": "YARN"}
+"""Commands that a node has, and what they would need."""
 
 _LOGGING = """\
 rootLogger.level = warn
@@ -76,8 +77,8 @@ class StepEnvironment:
         script = Path(__file__).with_name("spark_submit.py")
         command = shlex.join([sys.executable, "-I", "-S", str(script), str(settings)])
         self._write_command("spark-submit", f'exec {command} "$@"')
-        for name in _KERBEROS_COMMANDS:
-            self._write_command(name, f"echo '{name}: the sandbox has no Kerberos; nothing done' >&2")
+        for name, service in _ABSENT.items():
+            self._write_command(name, f"echo '{name}: the sandbox has no {service}; nothing done' >&2")
 
     def _write_command(self, name: str, body: str) -> None:
         path = self._commands / name

@@ -1,9 +1,9 @@
 """``spark-submit`` as steps find it on the PATH: the cluster's command line, run by the Spark of this machine.
 
 On a cluster ``spark-submit --deploy-mode cluster`` hands an application to YARN. Here the same command line runs in
-Spark's local mode: options that speak to YARN or size a cluster are left out, and said so on standard error; application,
-class path and Spark properties stay. Run as ``python spark_submit.py SETTINGS ARGUMENT …``, SETTINGS being the JSON file
-that `sandbox.aws.emr.environment` writes. It imports nothing but the standard library.
+Spark's local mode: options that speak to YARN or size a cluster are left out, and said so on standard error;
+application, class path and Spark properties stay. Run as ``python spark_submit.py SETTINGS ARGUMENT …``, SETTINGS
+being the JSON file that `sandbox.aws.emr.environment` writes. It imports nothing but the standard library.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """EMR steps that run.
 
-In moto the first step of a cluster is RUNNING for ever and the others PENDING. Here steps start in order, as many at once
-as the cluster allows; each is a process on this machine, its output goes where the cluster's logs go, and its end decides
-its state. Steps of ``command-runner.jar`` that call ``spark-submit`` or ``bash`` run; any other fails, and says why.
+In moto the first step of a cluster is RUNNING for ever and the others PENDING. Here steps start in order, as many at
+once as the cluster allows; each is a process on this machine, its output goes where the cluster's logs go, and its
+end decides its state. Steps of ``command-runner.jar`` that call ``spark-submit`` or ``bash`` run; any other fails,
+and says why.
 """
 
 from __future__ import annotations
@@ -213,7 +214,7 @@ class StepRunner:
             "name": step.name,
             "clusterId": cluster.id,
             "state": step.state,
-            "message": f"Step {step.id} ({step.name}) in Amazon EMR cluster {cluster.id} ({cluster.name}) is {step.state}.",
+            "message": f"Step {step.id} ({step.name}) in cluster {cluster.id} ({cluster.name}) is {step.state}.",
         }
         self._send(cluster, "EMR Step Status Change", detail)
 

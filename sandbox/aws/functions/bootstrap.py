@@ -1,10 +1,10 @@
 """The process that a function's code runs in: it loads the handler once and calls it for every event.
 
 Run by `sandbox.aws.functions.workers` in a process group of its own. Requests come as JSON lines on standard input,
-replies go as JSON lines to what was standard output; what the function prints goes to standard error, where a line that
-starts with `END_MARK` closes an invocation. When the input ends, which it does also when the sandbox is killed, the whole
-group is killed. It imports nothing but the standard library, and lets the function import no more than Lambda's own
-runtime has: the standard library, boto3 with what it needs, and the function's package.
+replies go as JSON lines to what was standard output; what the function prints goes to standard error, where a line
+that starts with `END_MARK` closes an invocation. When the input ends, which it does also when the sandbox is killed,
+the whole group is killed. It imports nothing but the standard library, and lets the function import no more than
+Lambda's own runtime has: the standard library, boto3 with what it needs, and the function's package.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a function's configuration reads back.
 
-moto drops ``LoggingConfig`` and ``DeadLetterConfig`` on creation, several more fields on update, and shows a made-up VPC id:
-an infrastructure tool would see a change on every run.
+moto drops ``LoggingConfig`` and ``DeadLetterConfig`` on creation, several more fields on update, and shows a made-up
+VPC id: an infrastructure tool would see a change on every run.
 """
 
 from __future__ import annotations

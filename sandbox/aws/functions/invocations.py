@@ -1,9 +1,9 @@
 """Invoking functions: at once, or later with retries.
 
-moto answers every invocation at once, with what Docker said, and knows neither throttling nor retries nor dead letters. An
-invocation of the type ``Event``, and any by another service, is accepted and run in the background; one that fails is
-retried after one and after two more minutes, as Lambda does, and then goes to the function's failure destination or dead
-letter queue.
+moto answers every invocation at once, with what Docker said, and knows neither throttling nor retries nor dead
+letters. An invocation of the type ``Event``, and any by another service, is accepted and run in the background; one
+that fails is retried after one and after two more minutes, as Lambda does, and then goes to the function's failure
+destination or dead letter queue.
 """
 
 from __future__ import annotations

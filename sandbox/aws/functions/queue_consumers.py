@@ -1,9 +1,9 @@
 """SQS queues that call functions: event source mappings.
 
-moto takes a message from the queue as it comes and deletes it, whatever the function does. Here a mapping polls its queue
-as Lambda does: it gathers a batch until it is full or the batching window is over, invokes the function, and deletes the
-messages that were processed. The others stay, become visible again after the queue's visibility timeout, and go to the
-dead-letter queue by its redrive policy.
+moto takes a message from the queue as it comes and deletes it, whatever the function does. Here a mapping polls its
+queue as Lambda does: it gathers a batch until it is full or the batching window is over, invokes the function, and
+deletes the messages that were processed. The others stay, become visible again after the queue's visibility timeout,
+and go to the dead-letter queue by its redrive policy.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ class QueueConsumer:
 
 
 def record(message: Any, mapping: Any) -> dict[str, Any]:
-    """Return a message as Lambda hands it to a function (Lambda developer guide, "Example Amazon SQS message event")."""
+    """Return a message as Lambda hands it to a function (Lambda developer guide, "Example SQS message event")."""
     attributes = {
         "ApproximateReceiveCount": str(message.approximate_receive_count),
         "SentTimestamp": str(message.sent_timestamp),
@@ -219,8 +219,8 @@ def _attribute(value: Mapping[str, Any]) -> dict[str, Any]:
 def failed_messages(outcome: Outcome, batch: list[Any], response_types: list[str]) -> set[str]:
     """Return the ids of messages that stay in the queue.
 
-    All of them after an error; with ``ReportBatchItemFailures`` those that the function names, or all when its answer is
-    not of the form that Lambda asks for (Lambda developer guide, "Implementing partial batch responses").
+    All of them after an error; with ``ReportBatchItemFailures`` those that the function names, or all when its answer
+    is not of the form that Lambda asks for (Lambda developer guide, "Implementing partial batch responses").
     """
     everything = {message.id for message in batch}
     if outcome.failed:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import queue
 import subprocess
 import sys
@@ -324,5 +323,5 @@ def _unpack(runtime: Runtime, function: Any) -> Path:
             draft = target.with_suffix(".draft")
             with zipfile.ZipFile(io.BytesIO(function.code_bytes)) as archive:
                 archive.extractall(draft)
-            os.replace(draft, target)
+            draft.replace(target)
     return target

@@ -1,9 +1,9 @@
 """State machine definitions that are checked as Step Functions checks them.
 
-moto parses a definition but does not look where it leads: a transition to a state that does not exist, a state that nothing
-reaches or that leads nowhere is found when an execution runs into it. It also lacks ValidateStateMachineDefinition, which
-infrastructure tools call before every change. Here both creation and that call report such mistakes with Step Functions'
-diagnostic codes.
+moto parses a definition but does not look where it leads: a transition to a state that does not exist, a state that
+nothing reaches or that leads nowhere is found when an execution runs into it. It also lacks
+ValidateStateMachineDefinition, which infrastructure tools call before every change. Here both creation and that call
+report such mistakes with Step Functions' diagnostic codes.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _transition_mistakes(machine: Any, at: str) -> Iterator[Diagnostic]:
         yield Diagnostic("SCHEMA_VALIDATION_FAILED", "Field 'States' is required and must not be empty", at or "/")
         return
     states: dict[str, Any] = machine["States"]
-    start = machine.get("StartAt")
+    start = str(machine.get("StartAt"))
     if start not in states:
         yield Diagnostic("MISSING_TRANSITION_TARGET", f"Missing 'StartAt' target: {start}", f"{at}/StartAt")
     reached: set[str] = set()

@@ -1,7 +1,7 @@
 """The optimized EMR integrations: ``arn:aws:states:::elasticmapreduce:ACTION[.sync]``.
 
-moto accepts them in a definition and fails when they run. The actions, their parameters and answers are those of the Step
-Functions guide, "Create and manage Amazon EMR clusters with Step Functions". A refusal by EMR is named
+moto accepts them in a definition and fails when they run. The actions, their parameters and answers are those of the
+Step Functions guide, "Create and manage Amazon EMR clusters with Step Functions". A refusal by EMR is named
 ``EMR.AmazonElasticMapReduceException``, or by the exception's own name where the SDK has one.
 """
 

@@ -1,9 +1,10 @@
 """Which errors a Retry or Catch matches, and retries of tasks that wait.
 
-In moto ``States.ALL`` matches everything and ``States.TaskFailed`` none of Step Functions' own errors. The rules here are
-those of the Step Functions guide, "Handling errors in Step Functions workflows": nothing matches ``States.Runtime``,
-``States.DataLimitExceeded`` is matched by its own name only, ``States.TaskFailed`` matches everything but timeouts.
-A retried task that waits for a token also gets a token of its own; moto hands out the old one, which times out at once.
+In moto ``States.ALL`` matches everything and ``States.TaskFailed`` none of Step Functions' own errors. The rules here
+are those of the Step Functions guide, "Handling errors in Step Functions workflows": nothing matches
+``States.Runtime``, ``States.DataLimitExceeded`` is matched by its own name only, ``States.TaskFailed`` matches
+everything but timeouts. A retried task that waits for a token also gets a token of its own; moto hands out the old
+one, which times out at once.
 """
 
 from __future__ import annotations

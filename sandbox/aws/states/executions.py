@@ -1,9 +1,9 @@
 """Executions as Step Functions has them.
 
-In moto an execution without a name is called "None", stopping one takes effect when its current state ends and forgets why,
-times in the context make its output unreadable, and executions send no events, metrics or logs. Here they have names,
-stop at once, and send "Step Functions Execution Status Change" events, the metrics of ``AWS/States`` and, where the state
-machine asks for it, their history to its log group.
+In moto an execution without a name is called "None", stopping one takes effect when its current state ends and
+forgets why, times in the context make its output unreadable, and executions send no events, metrics or logs. Here
+they have names, stop at once, and send "Step Functions Execution Status Change" events, the metrics of ``AWS/States``
+and, where the state machine asks for it, their history to its log group.
 """
 
 from __future__ import annotations
@@ -67,8 +67,7 @@ def install(runtime: Runtime) -> None:
             _check_input(execution_input)
         arn = resolve(self, state_machine_arn)
         with _starting:
-            execution = start(self, arn, name or str(uuid.uuid4()), execution_input, trace_header)
-        return execution
+            return start(self, arn, name or str(uuid.uuid4()), execution_input, trace_header)
 
     def start_with_log(self: Any) -> None:
         machine = self.state_machine

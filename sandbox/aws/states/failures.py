@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
+from moto.stepfunctions.parser.api import HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEvent,
     FailureEventException,
 )
-from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
 
 def fail(env: Any, error: str, cause: str, resource_type: str | None = None, resource: str | None = None) -> NoReturn:
     """Fail the state that runs."""
-    details = TaskFailedEventDetails(error=error, cause=cause)
+    details: dict[str, str] = {"error": error, "cause": cause}
     if resource_type is not None:
         details["resourceType"] = resource_type
     if resource is not None:
         details["resource"] = resource
+    event_details: Any = {"taskFailedEventDetails": details}
     raise FailureEventException(
         FailureEvent(
             env=env,
             error_name=ErrorName(error_name=error),
             event_type=HistoryEventType.TaskFailed,
-            event_details=EventDetails(taskFailedEventDetails=details),
+            event_details=event_details,
         )
     )

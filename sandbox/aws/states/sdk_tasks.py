@@ -1,9 +1,10 @@
 """The AWS SDK integrations: ``arn:aws:states:::aws-sdk:SERVICE:ACTION``.
 
-moto keeps times and streams as Python objects, on which the execution later fails; it knows service names only as boto3
-writes them, does not turn parameter names to and from Pascal case, and its error names are not AWS's
-(``emr.InvalidRequestException``). Here answers are JSON, an object's ``Body`` is text, and errors are named as the AWS SDK
-for Java names its exceptions, which is what Step Functions reports: ``Emr.InvalidRequestException``, ``Emr.EmrException``.
+moto keeps times and streams as Python objects, on which the execution later fails; it knows service names only as
+boto3 writes them, does not turn parameter names to and from Pascal case, and its error names are not AWS's
+(``emr.InvalidRequestException``). Here answers are JSON, an object's ``Body`` is text, and errors are named as the
+AWS SDK for Java names its exceptions, which is what Step Functions reports: ``Emr.InvalidRequestException``,
+``Emr.EmrException``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from typing import Any
 import botocore.session
 from botocore import xform_name
 from botocore.exceptions import ClientError
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from botocore.validate import ParamValidator
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_aws_sdk
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
@@ -41,10 +41,10 @@ class UnknownAction(Exception):
 
 
 @cache
-def operation(service: str, action: str) -> tuple[str, OperationModel]:
+def operation(service: str, action: str) -> tuple[str, Any]:
     """Return boto3's name of a service, and the model of an action in camel case."""
     name = _BOTO_NAMES.get(service, service)
-    session = botocore.session.get_session()
+    session: Any = botocore.session.get_session()
     if name not in session.get_available_services():
         raise UnknownAction(f"there is no AWS service {service!r}")
     model = session.get_service_model(name)
@@ -78,39 +78,41 @@ def error_cause(service_id: str, error: ClientError) -> str:
     return f"{message} (Service: {error_prefix(service_id)}, Status Code: {status}, Request ID: {request_id})"
 
 
-def to_request(parameters: Any, shape: Shape | None) -> Any:
+def to_request(parameters: Any, shape: Any) -> Any:
     """Turn parameter names from Step Functions' Pascal case to those of the service's own API."""
-    if isinstance(shape, StructureShape) and isinstance(parameters, dict):
+    kind = getattr(shape, "type_name", None)
+    if kind == "structure" and isinstance(parameters, dict):
         members = {name[:1].upper() + name[1:]: (name, member) for name, member in shape.members.items()}
         renamed: dict[str, Any] = {}
         for key, value in parameters.items():
             name, member = members.get(key[:1].upper() + key[1:], (key, None))
             renamed[name] = to_request(value, member)
         return renamed
-    if isinstance(shape, ListShape) and isinstance(parameters, list):
+    if kind == "list" and isinstance(parameters, list):
         return [to_request(item, shape.member) for item in parameters]
-    if isinstance(shape, MapShape) and isinstance(parameters, dict):
+    if kind == "map" and isinstance(parameters, dict):
         return {key: to_request(value, shape.value) for key, value in parameters.items()}
-    if shape is not None and shape.type_name == "blob" and not isinstance(parameters, bytes):
+    if kind == "blob" and not isinstance(parameters, bytes):
         text = parameters if isinstance(parameters, str) else to_json_str(parameters, separators=(",", ":"))
         return text.encode()
     return parameters
 
 
-def from_response(answer: Any, shape: Shape | None) -> Any:
+def from_response(answer: Any, shape: Any) -> Any:
     """Turn member names of an answer to Pascal case; the keys of maps are data and stay."""
-    if isinstance(shape, StructureShape) and isinstance(answer, dict):
+    kind = getattr(shape, "type_name", None)
+    if kind == "structure" and isinstance(answer, dict):
         return {
             key[:1].upper() + key[1:]: from_response(value, shape.members.get(key)) for key, value in answer.items()
         }
-    if isinstance(shape, ListShape) and isinstance(answer, list):
+    if kind == "list" and isinstance(answer, list):
         return [from_response(item, shape.member) for item in answer]
-    if isinstance(shape, MapShape) and isinstance(answer, dict):
+    if kind == "map" and isinstance(answer, dict):
         return {key: from_response(value, shape.value) for key, value in answer.items()}
     return answer
 
 
-def call(client: Any, model: OperationModel, parameters: dict[str, Any]) -> Any:
+def call(client: Any, model: Any, parameters: dict[str, Any]) -> Any:
     """Make an SDK call as a task does; return the answer as a document."""
     answer = getattr(client, xform_name(model.name))(**parameters) or {}
     answer.pop("ResponseMetadata", None)

@@ -1,6 +1,6 @@
 """Versions and aliases of state machines.
 
-moto makes versions and aliases, but can neither list nor publish versions by themselves, nor start an execution with one.
+moto makes versions and aliases, but can neither list nor publish versions, nor start an execution with one.
 """
 
 from __future__ import annotations
