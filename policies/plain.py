@@ -9,6 +9,7 @@ The SDK hands secrets to a policy in plain text and without a mark, so no rule m
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -149,20 +150,18 @@ def text(value: Plain) -> str | Unknown | None:
 
 
 def number(value: Plain) -> int | float | Unknown | None:
-    """A number, also when written as text; None for anything else."""
+    """A finite number, also when written as text; None for anything else."""
     if value is UNKNOWN:
         return UNKNOWN
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, int | float):
-        return value
-    if isinstance(value, str):
-        try:
-            found = float(value)
-            return int(found) if found.is_integer() else found
-        except (ValueError, OverflowError):
-            return None
-    return None
+    try:
+        found = value if isinstance(value, int) else float(value)
+    except ValueError:
+        return None
+    if not math.isfinite(found):
+        return None
+    return int(found) if float(found).is_integer() else found
 
 
 def switch(value: Plain) -> bool | Unknown | None:
