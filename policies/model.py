@@ -74,7 +74,8 @@ class Resource:
             name: Pulumi's name.
             urn: Identity in the stack.
             properties: Checked inputs (resource rules) or outputs (stack rules).
-            depends: URNs by top-level property. A property that the program wrote has an entry, be it empty.
+            depends: URNs by top-level property: what its value was made from. None for inputs, which the engine
+                shows before it has told anybody about dependencies.
             parent: URN of the parent.
             protect: The ``protect`` option.
             ignored: The ``ignoreChanges`` option.
@@ -84,6 +85,7 @@ class Resource:
         self.name = name
         self.urn = urn
         self.depends: Mapping[str, Sequence[str]] = depends or {}
+        self.shows_outputs = depends is not None
         self.parent = parent
         self.protect = protect
         self.ignored = tuple(ignored)
@@ -128,10 +130,10 @@ class Resource:
     def computed(self, name: str) -> bool:
         """Whether a property that is not known was left to the provider, rather than written by the program.
 
-        In preview a provider's optional outputs are unknown when the program left them out. The engine tells by which
-        properties dependencies are recorded; without any such record nothing counts as computed.
+        In preview a provider's optional outputs are unknown when the program left them out. What the program wrote and
+        is not known is made from another resource, and the engine says from which.
         """
-        return self.properties.get(name) is UNKNOWN and bool(self.depends) and name not in self.depends
+        return self.shows_outputs and self.properties.get(name) is UNKNOWN and name not in self.depends
 
 
 class Match(Enum):
@@ -162,6 +164,10 @@ class Stack:
         self._by_type: dict[str, list[Resource]] = {}
         for resource in self.resources:
             self._by_type.setdefault(resource.type, []).append(resource)
+        self._children: dict[str, list[str]] = {}
+        for resource in self.resources:
+            if resource.parent:
+                self._children.setdefault(resource.parent, []).append(resource.urn)
 
     def of(self, *types: str) -> Iterator[Resource]:
         """Resources of some types."""
@@ -200,7 +206,10 @@ class Stack:
         return Match.NO
 
     def nearest(self, urns: Iterable[str], types: Sequence[str]) -> set[str]:
-        """URNs of the nearest resources of some types that a value was made from, directly or through others."""
+        """URNs of the nearest resources of some types that a value was made from.
+
+        Directly, or through others: what those were made from, and what a component holds.
+        """
         level = [self._by_urn[urn] for urn in urns if urn in self._by_urn]
         seen = {resource.urn for resource in level}
         while level:
@@ -208,6 +217,7 @@ class Stack:
             if found:
                 return found
             further = {urn for resource in level for made_from in resource.depends.values() for urn in made_from}
+            further |= {urn for resource in level for urn in self._children.get(resource.urn, ())}
             level = [self._by_urn[urn] for urn in further - seen if urn in self._by_urn]
             seen |= further
         return set()

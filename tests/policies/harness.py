@@ -29,7 +29,7 @@ REGION = "eu-west-1"
 
 
 class UnknownMarker:
-    """A value that the engine does not know in preview, nor at `up`: what it is made from is outside the stack."""
+    """A value that the engine does not know, and does not say what it is made from."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
@@ -215,7 +215,9 @@ class Engine:
                 provider=_provider(resource),
             )
             for name, value in resource.inputs.items():
-                entry.propertyDependencies[name].urns.extend({target.urn for target in _references(value)})
+                # As the engine does: a property that is made from nothing has no entry.
+                if urns := {target.urn for target in _references(value)}:
+                    entry.propertyDependencies[name].urns.extend(sorted(urns))
         return _said(self.servicer.AnalyzeStack(request, None))
 
     def run(self, resources: Sequence[R], known: bool) -> list[Said]:
