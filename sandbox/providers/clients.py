@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
+import boto3.session
 import botocore.config
 import botocore.model
 from botocore.exceptions import ClientError
@@ -67,9 +67,10 @@ def describe_error(error: ClientError) -> str:
     """Operation, code and message; and where a 500 comes from in the sandbox."""
     details = error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    text = f"{error.operation_name}: {details.get('Code', 'error')}: {details.get('Message', '')}"
     if status == 500:
-        text += (
-            f" (HTTP 500: the sandbox's AWS does not implement {error.operation_name}, or failed in it; see its log)"
+        # moto's answer is a page in HTML that says nothing more.
+        return (
+            f"{error.operation_name}: HTTP 500: the sandbox's AWS lacks {error.operation_name} or failed in it;"
+            " its log says more"
         )
-    return text
+    return f"{error.operation_name}: {details.get('Code', 'error')}: {details.get('Message', '')}"

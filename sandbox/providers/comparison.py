@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sandbox.providers.protocol import Unknown, reveal
+from sandbox.providers.schema import ANY, ValueType
 
 Change = Literal["add", "delete", "update"]
 
@@ -140,32 +141,38 @@ def _sorted_list(value: Any) -> list[str]:
     return sorted({json.dumps(entry) if isinstance(entry, bool | int | float) else str(entry) for entry in values})
 
 
-def project(actual: Any, given: Any, comparison: Comparison, name: str) -> Any:
+def project(actual: Any, given: Any, comparison: Comparison, name: str, kind: ValueType = ANY) -> Any:
     """What AWS says about the parts that the program gave.
 
-    Where both mean the same the given form stays, so that a refresh shows no change; parts that AWS filled in (and the
-    program left open) stay out.
+    Where both mean the same the given form stays, so that a refresh shows no change. Members of an object that the
+    program left open, and AWS filled in, stay out; of a map (tags, variables) every entry counts.
     """
     if comparison.same(actual, given, name):
         return given
-    if isinstance(actual, Mapping) and isinstance(given, Mapping):
-        kept = {key: project(actual.get(key), entry, comparison, f"{name}.{key}") for key, entry in given.items()}
+    if isinstance(actual, Mapping) and isinstance(given, Mapping) and kind.kind != "map":
+        kept = {
+            key: project(actual.get(key), entry, comparison, f"{name}.{key}", kind.member(key))
+            for key, entry in given.items()
+        }
         return {key: entry for key, entry in kept.items() if entry is not None}
     if isinstance(actual, list) and isinstance(given, list):
+        element = kind.element or ANY
         if name in comparison.unordered:
-            return _project_unordered(actual, given, comparison, name)
+            return _project_unordered(actual, given, comparison, name, element)
         if len(actual) == len(given):
-            return [project(left, right, comparison, name) for left, right in zip(actual, given, strict=True)]
+            return [project(left, right, comparison, name, element) for left, right in zip(actual, given, strict=True)]
     return actual
 
 
-def _project_unordered(actual: list[Any], given: list[Any], comparison: Comparison, name: str) -> list[Any]:
+def _project_unordered(
+    actual: list[Any], given: list[Any], comparison: Comparison, name: str, element: ValueType
+) -> list[Any]:
     """Match elements that are the same but for what AWS filled in; the given order first, then what is new."""
     rest = list(actual)
     result: list[Any] = []
     for entry in given:
         for candidate in rest:
-            if comparison.same(project(candidate, entry, comparison, name), entry, name):
+            if comparison.same(project(candidate, entry, comparison, name, element), entry, name):
                 result.append(entry)
                 rest.remove(candidate)
                 break

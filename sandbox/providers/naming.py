@@ -34,6 +34,17 @@ class AutoName:
     """Input that leaves the name to the provider, beginning with its value."""
 
 
+Mode = Literal["propose", "enforce", "disable"]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What the engine's settings (``pulumi:autonaming``) ask for."""
+
+    mode: Mode
+    name: str
+
+
 class NamingError(ValueError):
     """The engine's autonaming settings leave no name."""
 
@@ -44,7 +55,7 @@ def automatic_name(
     old_inputs: Mapping[str, Any],
     resource_name: str,
     seed: bytes,
-    proposed: tuple[Literal["propose", "enforce", "disable"], str] | None,
+    proposal: Proposal | None,
 ) -> str | None:
     """The name to use, or None when the program gives one (or a prefix for one).
 
@@ -56,11 +67,11 @@ def automatic_name(
         return None
     if rule.property in old_inputs.get("__defaults", ()):
         return reveal(old_inputs[rule.property])
-    if proposed is not None and proposed[0] == "disable":
+    if proposal is not None and proposal.mode == "disable":
         raise NamingError(f"automatic naming is off (pulumi:autonaming), so {rule.property} must be given")
-    if proposed is not None and proposed[1]:
-        name = proposed[1]
-        if proposed[0] == "propose" and len(rule.prefix + name) > rule.maximum:
+    if proposal is not None and proposal.name:
+        name = proposal.name
+        if proposal.mode == "propose" and len(rule.prefix + name) > rule.maximum:
             name = name[: rule.maximum - len(rule.prefix)]
     else:
         digits = hashlib.sha256(seed).hexdigest() if seed else secrets.token_hex(_RANDOM_DIGITS)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pulumi
-from pulumi import _types
+from pulumi import _types  # pyright: ignore[reportPrivateUsage]  # the SDK's own reader of its generated classes
 from pulumi.runtime import rpc
 
 from sandbox.providers.protocol import UNKNOWN, Archive, Asset, ResourceReference, Secret, Unknown
@@ -39,6 +39,16 @@ class ValueType:
     kind: Kind
     element: ValueType | None = None
     arguments: type | None = None
+
+    def member(self, name: str) -> ValueType:
+        """Type of an object's member."""
+        if self.arguments is None:
+            return ANY
+        definition = input_properties(self.arguments).get(name)
+        return ANY if definition is None else definition.type
+
+
+ANY = ValueType("any")
 
 
 @dataclass(frozen=True)
@@ -149,7 +159,7 @@ def _value_type(hint: Any) -> ValueType:
         return ValueType("document")
     if len(plain) == 1:
         return plain[0]
-    return ValueType("any")
+    return ANY
 
 
 def _is_enumeration(member: Any) -> bool:
@@ -180,7 +190,7 @@ def _member_type(hint: Any) -> ValueType:
         return ValueType(_SCALARS[hint])
     if isinstance(hint, type) and _types.is_input_type(hint):
         return ValueType("object", arguments=hint)
-    return ValueType("any")
+    return ANY
 
 
 def nearest(name: str, known: collections.abc.Iterable[str]) -> str:
@@ -225,10 +235,10 @@ def _check_value(value: Any, expected: ValueType, path: str, found: list[str]) -
         value = value.id or UNKNOWN
     match expected.kind:
         case "list" if isinstance(value, list):
-            element = expected.element or ValueType("any")
+            element = expected.element or ANY
             return [_check_value(entry, element, f"{path}[{index}]", found) for index, entry in enumerate(value)]
         case "map" if isinstance(value, Mapping):
-            element = expected.element or ValueType("any")
+            element = expected.element or ANY
             return {key: _check_value(entry, element, f"{path}.{key}", found) for key, entry in value.items()}
         case "object" if isinstance(value, Mapping) and expected.arguments is not None:
             return _check_object(value, input_properties(expected.arguments), path, found)

@@ -18,24 +18,24 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import grpc
 from botocore.exceptions import BotoCoreError, ClientError
 from google.protobuf import any_pb2, empty_pb2
-from pulumi.runtime.proto import errors_pb2, plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from sandbox.providers import schema
 from sandbox.providers.clients import AwsClients, describe_error
 from sandbox.providers.comparison import Difference, project
-from sandbox.providers.naming import NamingError, automatic_name, prefixed_name
+from sandbox.providers.naming import Mode, NamingError, Proposal, automatic_name, prefixed_name
 from sandbox.providers.protocol import UNKNOWN, Secret, conceal, decode, encode, holds_unknown, reveal
 from sandbox.providers.table import CancelledError, Change, Created, Function, Operation, ResourceType, State
 from sandbox.providers.validation import ParameterRefusedError
 
 _LOG = logging.getLogger(__name__)
 _INCOMPLETE = "__incomplete"
-_MODES = {0: "propose", 1: "enforce", 2: "disable"}
+_MODES: Mapping[int, Mode] = {0: "propose", 1: "enforce", 2: "disable"}
 
 
 @dataclass(frozen=True)
@@ -94,19 +94,17 @@ class RefusedError(Exception):
 
 
 P = ParamSpec("P")
-Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 
-def _answer(
-    method: Callable[[Any, Request, grpc.ServicerContext], Response],
-) -> Callable[[Any, Request, grpc.ServicerContext], Response]:
-    """Turn what a method raises into a gRPC status that says it to the person at the engine."""
+def _answer(method: Callable[P, Response]) -> Callable[P, Response]:
+    """Turn what a method (self, request, context) raises into a gRPC status, for the person at the engine."""
 
     @functools.wraps(method)
-    def answered(self: Any, request: Request, context: grpc.ServicerContext) -> Response:
+    def answered(*args: P.args, **kwargs: P.kwargs) -> Response:
+        context = cast(grpc.ServicerContext, args[2])
         try:
-            return method(self, request, context)
+            return method(*args, **kwargs)
         except RefusedError as error:
             if error.detail is not None:
                 packed = any_pb2.Any()
@@ -238,11 +236,11 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         failures += self._unhandled(kind, shape, inputs)
         filled: list[str] = []
         if kind.naming is not None and not failures:
-            mode = None
+            asked = None
             if request.HasField("autonaming"):
-                mode = (_MODES[request.autonaming.mode], request.autonaming.proposed_name)
+                asked = Proposal(_MODES[request.autonaming.mode], request.autonaming.proposed_name)
             try:
-                name = automatic_name(kind.naming, inputs, olds, request.name, request.randomSeed, mode)  # pyright: ignore[reportArgumentType]
+                name = automatic_name(kind.naming, inputs, olds, request.name, request.randomSeed, asked)
             except NamingError as error:
                 failures.append((kind.naming.property, str(error)))
             else:
@@ -329,7 +327,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.ReadResponse()
         known = {**{name: value for name, value in prior.items() if name in shape.outputs}, **inputs}
         outputs = _outputs(kind, shape, known, {**plain, **state}, configuration)
-        now = _refreshed(kind, inputs, outputs, state) if inputs else _imported(kind, shape, outputs)
+        now = _refreshed(kind, shape, inputs, outputs, state) if inputs else _imported(kind, shape, outputs)
         return provider_pb2.ReadResponse(id=request.id, properties=encode(outputs), inputs=encode(now))
 
     @_answer
@@ -349,6 +347,9 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         before = _plain(olds)
         operation = self._operation(request.urn, configuration, plain, request.timeout)
         try:
+            if _INCOMPLETE in olds:
+                # The state of a creation that failed half way is what was asked for; this is what is there.
+                before = self._read(kind, operation, request.id, before) or before
             self._change(kind, operation, Change(request.id, before, plain, _plain(old_inputs), differing))
             state = self._read(kind, operation, request.id, {**before, **plain})
             if state is None:
@@ -394,7 +395,9 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             result = function.call(operation, arguments)
         except Exception as error:
             raise RefusedError(grpc.StatusCode.UNKNOWN, f"calling {request.tok}: {explain(error)}") from error
-        return provider_pb2.InvokeResponse(**{"return": encode(result)})
+        answer = provider_pb2.InvokeResponse()
+        getattr(answer, "return").CopyFrom(encode(result))
+        return answer
 
     # -- parts --------------------------------------------------------------------------------------------------------
 
@@ -484,7 +487,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             return RefusedError(grpc.StatusCode.UNKNOWN, message)
         # It exists: the engine keeps it, and finishes it with an update next time.
         state = {**{name: value for name, value in inputs.items() if name != "__defaults"}, _INCOMPLETE: True}
-        detail = errors_pb2.ErrorResourceInitFailed(
+        detail = provider_pb2.ErrorResourceInitFailed(
             id=operation.created_id, properties=encode(state), reasons=[message], inputs=encode(inputs)
         )
         return RefusedError(grpc.StatusCode.UNKNOWN, message, detail)
@@ -593,8 +596,10 @@ def changes(
     """
     before, after = dict(old_inputs), dict(inputs)
     for name in {*before, *after}:
-        if before.get(name) is None and name in olds:
-            before[name] = project(reveal(olds[name]), reveal(after[name]), kind.comparison, name)
+        if before.get(name) is None and name in olds and name in shape.inputs:
+            before[name] = project(
+                reveal(olds[name]), reveal(after[name]), kind.comparison, name, shape.inputs[name].type
+            )
         elif after.get(name) is None and name not in {"tags", "tagsAll", *kind.defaults}:
             computed = name in shape.outputs and not shape.outputs[name].optional
             after[name] = before[name] if computed else None
@@ -679,7 +684,9 @@ def _outputs(
     return _with_secrets(kind, outputs)
 
 
-def _refreshed(kind: ResourceType, inputs: Mapping[str, Any], outputs: State, state: State) -> State:
+def _refreshed(
+    kind: ResourceType, shape: schema.ResourceSchema, inputs: Mapping[str, Any], outputs: State, state: State
+) -> State:
     """Inputs as they would be to give the resource as it is: drift becomes a difference to the program."""
     now: State = {}
     for name, value in inputs.items():
@@ -687,7 +694,8 @@ def _refreshed(kind: ResourceType, inputs: Mapping[str, Any], outputs: State, st
         read = "tagsAll" in outputs if name in {"tags", "tagsAll"} else name in state and name not in kind.not_read
         if name.startswith("__") or not read:
             continue
-        drifted = project(reveal(outputs.get(name)), reveal(value), kind.comparison, name)
+        expected = shape.inputs[name].type if name in shape.inputs else schema.ValueType("map")
+        drifted = project(reveal(outputs.get(name)), reveal(value), kind.comparison, name, expected)
         if not kind.comparison.same(drifted, reveal(value), name):
             now[name] = conceal(drifted, value)
     if outputs.get("tags") and "tags" not in inputs:

@@ -224,10 +224,8 @@ def _issue(
 
 
 def _authority_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    try:
-        identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    except x509.ExtensionNotFound:
-        return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())  # pyright: ignore[reportArgumentType]
+    found = [entry.value for entry in issuer.extensions if isinstance(entry.value, x509.SubjectKeyIdentifier)]
+    identifier = found[0] if found else x509.SubjectKeyIdentifier.from_public_key(issuer.public_key())
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
 
 

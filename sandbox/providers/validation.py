@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StringShape, StructureShape
+from botocore.model import OperationModel
 
 EXEMPT: Final[Mapping[tuple[str, str], str]] = {}
 """(service, shape name) whose enumeration or pattern in the model is narrower than the service, and why."""
@@ -28,7 +28,7 @@ def check_parameters(parameters: Mapping[str, Any], operation: OperationModel) -
     Raises:
         ParameterRefusedError: with every violation: operation, member, value, rule.
     """
-    shape = operation.input_shape
+    shape: Any = operation.input_shape
     if shape is None:
         return
     service = operation.service_model.service_name
@@ -37,33 +37,35 @@ def check_parameters(parameters: Mapping[str, Any], operation: OperationModel) -
         raise ParameterRefusedError(f"{service} {operation.name}: {'; '.join(violations)}")
 
 
-def _violations(value: Any, shape: Shape, path: str, service: str) -> Iterator[str]:
+def _violations(value: Any, shape: Any, path: str, service: str) -> Iterator[str]:
     if value is None:
         return
-    if isinstance(shape, StructureShape) and isinstance(value, Mapping):
+    # botocore's shapes hold their members as cached properties, which type checkers do not see through.
+    kind = shape.type_name
+    if kind == "structure" and isinstance(value, Mapping):
         for name, entry in value.items():
             if name in shape.members:
                 yield from _violations(entry, shape.members[name], f"{path}.{name}".lstrip("."), service)
-    elif isinstance(shape, ListShape) and isinstance(value, list | tuple):
+    elif kind == "list" and isinstance(value, list | tuple):
         yield from _size(len(value), shape, path, "entries")
         for index, entry in enumerate(value):
             yield from _violations(entry, shape.member, f"{path}[{index}]", service)
-    elif isinstance(shape, MapShape) and isinstance(value, Mapping):
+    elif kind == "map" and isinstance(value, Mapping):
         yield from _size(len(value), shape, path, "entries")
         for key, entry in value.items():
             yield from _violations(key, shape.key, f"{path} key", service)
             yield from _violations(entry, shape.value, f"{path}.{key}", service)
-    elif shape.type_name == "string" and isinstance(value, str):
+    elif kind == "string" and isinstance(value, str):
         if (service, shape.name) not in EXEMPT:
             yield from _text(value, shape, path)
-    elif shape.type_name in {"integer", "long", "float", "double"} and isinstance(value, int | float):
+    elif kind in {"integer", "long", "float", "double"} and isinstance(value, int | float):
         yield from _range(value, shape, path)
-    elif shape.type_name == "blob" and isinstance(value, bytes | bytearray):
+    elif kind == "blob" and isinstance(value, bytes | bytearray):
         yield from _size(len(value), shape, path, "bytes")
 
 
-def _text(value: str, shape: Shape, path: str) -> Iterator[str]:
-    allowed: list[str] = shape.enum if isinstance(shape, StringShape) else []
+def _text(value: str, shape: Any, path: str) -> Iterator[str]:
+    allowed: list[str] = shape.enum
     if allowed and value not in allowed:
         known = ", ".join(allowed[:20]) + (f" and {len(allowed) - 20} more" if len(allowed) > 20 else "")
         yield f"{path} is {_shown(value)}, which is not one of {known}"
@@ -76,7 +78,7 @@ def _text(value: str, shape: Shape, path: str) -> Iterator[str]:
             yield f"{path} is {_shown(value)}, which does not match {pattern}"
 
 
-def _size(size: int, shape: Shape, path: str, unit: str) -> Iterator[str]:
+def _size(size: int, shape: Any, path: str, unit: str) -> Iterator[str]:
     minimum, maximum = shape.metadata.get("min"), shape.metadata.get("max")
     if minimum is not None and size < minimum:
         yield f"{path} has {size} {unit}, fewer than {minimum}"
@@ -84,7 +86,7 @@ def _size(size: int, shape: Shape, path: str, unit: str) -> Iterator[str]:
         yield f"{path} has {size} {unit}, more than {maximum}"
 
 
-def _range(value: float, shape: Shape, path: str) -> Iterator[str]:
+def _range(value: float, shape: Any, path: str) -> Iterator[str]:
     minimum, maximum = shape.metadata.get("min"), shape.metadata.get("max")
     if minimum is not None and value < minimum:
         yield f"{path} is {value}, less than {minimum}"

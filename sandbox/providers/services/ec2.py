@@ -570,6 +570,8 @@ def _update_vpc_endpoint(operation: Operation, change: Change) -> None:
 
 
 def _delete_vpc_endpoint(operation: Operation, identifier: str, state: State) -> None:
+    if _read_vpc_endpoint(operation, identifier, {}) is None:
+        return
     answer = operation.client("ec2").delete_vpc_endpoints(VpcEndpointIds=[identifier])
     for failure in answer.get("Unsuccessful") or []:
         if failure.get("Error", {}).get("Code") != "InvalidVpcEndpointId.NotFound":
@@ -814,9 +816,12 @@ def _read_rule(operation: Operation, identifier: str, prior: State) -> State | N
 
 def _update_rule(operation: Operation, change: Change) -> None:
     inputs = change.inputs
+    # All traffic is ports -1 to -1 in what AWS gives; moto wants them in what it takes, too.
+    ports = {"FromPort": -1, "ToPort": -1} if inputs["ipProtocol"] == "-1" else pick(inputs, "fromPort", "toPort")
     rule = {
         "IpProtocol": inputs["ipProtocol"],
-        **pick(inputs, "fromPort", "toPort", "description"),
+        **ports,
+        **pick(inputs, "description"),
         **{member: inputs[name] for name, member in _RULE_SOURCES.items() if inputs.get(name)},
     }
     operation.client("ec2").modify_security_group_rules(

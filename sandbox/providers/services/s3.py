@@ -7,6 +7,7 @@ resources (versioning, policy, …) put on it later: the official provider shows
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,27 @@ def _empty(client: Any, bucket: str, wanted: Callable[[str], bool], prefix: str 
             answer = client.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
             for error in answer.get("Errors", []):
                 raise ValueError(f"DeleteObjects: {error['Key']}: {error['Code']}: {error['Message']}")
+
+
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_RESERVED = re.compile(
+    r"(xn--|sthree-|amzn-s3-demo-).*|.*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)|.*\.\..*|(\d{1,3}\.){3}\d{1,3}"
+)
+"""Amazon S3 user guide, "General purpose bucket naming rules"."""
+
+
+def _check_bucket(inputs: Inputs) -> Iterable[tuple[str, str]]:
+    bucket = inputs.get("bucket")
+    if bucket is not None and (not _BUCKET_NAME.fullmatch(bucket) or _RESERVED.fullmatch(bucket)):
+        yield (
+            "bucket",
+            (
+                f"is {bucket!r}; S3 takes 3 to 63 lower-case letters, digits, dots and hyphens, between letters or"
+                " digits, and no reserved form"
+            ),
+        )
+    if len(inputs.get("bucketPrefix", "")) > 37:
+        yield "bucketPrefix", f"has {len(inputs['bucketPrefix'])} characters; the provider takes 37"
 
 
 # -- settings of a bucket ----------------------------------------------------------------------------------------------
@@ -590,6 +612,7 @@ TYPES = (
         update=_update_bucket,
         delete=_delete_bucket,
         tagging=Tagging(_add_bucket_tags, _remove_bucket_tags),
+        check=_check_bucket,
     ),
     _setting(
         "BucketVersioning",

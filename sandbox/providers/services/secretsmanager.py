@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 
 from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
@@ -128,16 +129,13 @@ def _delete_version(operation: Operation, identifier: str, state: State) -> None
     """A version cannot be deleted: its labels go, but AWSCURRENT, which AWS moves itself."""
     secret, version = identifier.rsplit("|", 1)
     client = operation.client("secretsmanager")
-    for stage in state.get("versionStages") or []:
-        if stage not in {"AWSCURRENT", "AWSPREVIOUS"}:
-            absent(
-                lambda label=stage: client.update_secret_version_stage(
-                    SecretId=secret, VersionStage=label, RemoveFromVersionId=version
-                ),
-                _MISSING,
-                "InvalidRequestException",
-                "InvalidParameterException",
-            )
+
+    def remove(stage: str) -> None:
+        client.update_secret_version_stage(SecretId=secret, VersionStage=stage, RemoveFromVersionId=version)
+
+    missing = (_MISSING, "InvalidRequestException", "InvalidParameterException")
+    for stage in sorted({*state.get("versionStages", [])} - {"AWSCURRENT", "AWSPREVIOUS"}):
+        absent(functools.partial(remove, stage), *missing)
 
 
 TYPES = (

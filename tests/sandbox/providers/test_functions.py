@@ -1,0 +1,51 @@
+"""Provider functions: where a program runs, and what AWS offers there."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+
+from tests.sandbox.providers.driver import ProviderDriver
+from tests.sandbox.providers.world import ACCOUNT, REGION, World
+
+
+def test_partition_region_and_account(aws: ProviderDriver) -> None:
+    partition = aws.invoke("aws:index/getPartition:getPartition", {})
+    assert partition["partition"] == "aws"
+    assert partition["dnsSuffix"] == "amazonaws.com"
+    assert partition["reverseDnsPrefix"] == "com.amazonaws"
+    region = aws.invoke("aws:index/getRegion:getRegion", {})
+    assert region["region"] == REGION
+    assert region["description"] == "Europe (Ireland)"
+    assert aws.invoke("aws:index/getCallerIdentity:getCallerIdentity", {})["accountId"] == ACCOUNT
+
+
+def test_an_unknown_region_is_an_error(aws: ProviderDriver) -> None:
+    with pytest.raises(grpc.RpcError, match="there is no region 'eu-west-9'"):
+        aws.invoke("aws:index/getRegion:getRegion", {"name": "eu-west-9"})
+
+
+def test_availability_zones(aws: ProviderDriver) -> None:
+    zones = aws.invoke("aws:index/getAvailabilityZones:getAvailabilityZones", {"state": "available"})
+    assert zones["names"] == sorted(zones["names"])
+    assert zones["names"][0] == f"{REGION}a"
+    fewer = aws.invoke("aws:index/getAvailabilityZones:getAvailabilityZones", {"excludeNames": [f"{REGION}a"]})
+    assert fewer["names"] == zones["names"][1:]
+
+
+def test_endpoint_services_by_short_name(aws: ProviderDriver) -> None:
+    token = "aws:ec2/getVpcEndpointService:getVpcEndpointService"
+    service = aws.invoke(token, {"service": "sts", "serviceType": "Interface"})
+    assert service["serviceName"] == f"com.amazonaws.{REGION}.sts"
+    gateway = aws.invoke(token, {"service": "s3", "serviceType": "Gateway"})
+    assert gateway["serviceType"] == "Gateway", "S3 has both kinds"
+    with pytest.raises(grpc.RpcError):
+        aws.invoke(token, {"service": "no-such-service"})
+
+
+def test_prefix_lists_by_name(aws: ProviderDriver, world: World) -> None:
+    token = "aws:ec2/getPrefixList:getPrefixList"
+    found = aws.invoke(token, {"name": f"com.amazonaws.{REGION}.s3"})
+    assert found["id"] == world.prefix_list
+    with pytest.raises(grpc.RpcError, match="0 prefix lists match"):
+        aws.invoke(token, {"name": "no-such-list"})

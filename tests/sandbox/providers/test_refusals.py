@@ -1,0 +1,264 @@
+"""Wrong inputs, and what the person at the engine reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import pytest
+
+from sandbox.providers.protocol import UNKNOWN
+from tests.sandbox.providers.cases import archive, cluster, function
+from tests.sandbox.providers.driver import CheckFailedError, ProviderDriver, partial_failure
+from tests.sandbox.providers.world import World, trust
+
+
+def label(value: Any) -> str:
+    """Test ids of token and property; the rest is too long to read."""
+    if not isinstance(value, str) or " " in value:
+        return ""
+    return value.split(":")[2] if value.count(":") == 2 else value
+
+
+CHECKED: tuple[tuple[str, dict[str, Any], str, str], ...] = (
+    ("aws:ec2/vpc:Vpc", {"cidr": "10.0.0.0/16"}, "cidr", "unknown input 'cidr'"),
+    ("aws:ec2/subnet:Subnet", {"cidrBlock": "10.0.0.0/24"}, "vpcId", "missing required input 'vpcId'"),
+    (
+        "aws:ec2/vpc:Vpc",
+        {"cidrBlock": "10.0.0.0/16", "ipv6IpamPoolId": "a"},
+        "ipv6IpamPoolId",
+        "not handled by the sandbox's stand-in",
+    ),
+    ("aws:s3/bucket:Bucket", {"versioning": {"enabled": True}}, "versioning", "add it in sandbox/providers/services/"),
+    ("aws:s3/bucket:Bucket", {"bucket": "Upper_Case"}, "bucket", "lower-case"),
+    ("aws:s3/bucket:Bucket", {"bucket": "mine-s3alias"}, "bucket", "no reserved form"),
+    (
+        "aws:ec2/route:Route",
+        {"routeTableId": "r", "destinationCidrBlock": "0.0.0.0/0", "gatewayId": "i", "natGatewayId": "n"},
+        "gatewayId",
+        "only one of",
+    ),
+    (
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+        {"securityGroupId": "s", "ipProtocol": "tcp", "cidrIpv4": "10.0.0.0/8", "prefixListId": "p"},
+        "prefixListId",
+        "exactly one of",
+    ),
+    (
+        "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+        {"securityGroupId": "s", "ipProtocol": "-1", "cidrIpv4": "10.0.0.0/8", "fromPort": 1, "toPort": 2},
+        "fromPort",
+        "protocol -1",
+    ),
+    ("aws:ec2/flowLog:FlowLog", {"vpcId": "v", "maxAggregationInterval": 300}, "maxAggregationInterval", "60 or 600"),
+    ("aws:iam/role:Role", {"assumeRolePolicy": "{"}, "assumeRolePolicy", "is not JSON"),
+    ("aws:s3/bucketPolicy:BucketPolicy", {"bucket": "b", "policy": "{'a': 1}"}, "policy", "is not JSON"),
+    ("aws:sfn/stateMachine:StateMachine", {"roleArn": "r", "definition": "no"}, "definition", "is not JSON"),
+    (
+        "aws:sfn/stateMachine:StateMachine",
+        {"roleArn": "r", "definition": "{}", "loggingConfiguration": {"level": "ALL", "logDestination": "arn:x"}},
+        "loggingConfiguration",
+        "must end in ':*'",
+    ),
+    ("aws:cloudwatch/eventRule:EventRule", {"eventPattern": "source=s3"}, "eventPattern", "is not JSON"),
+    (
+        "aws:cloudwatch/dashboard:Dashboard",
+        {"dashboardName": "d", "dashboardBody": "["},
+        "dashboardBody",
+        "is not JSON",
+    ),
+    ("aws:cloudwatch/logGroup:LogGroup", {"retentionInDays": 31}, "retentionInDays", "accepts 0, 1, 3"),
+    (
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+        {"comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 1, "treatMissingData": "alarm"},
+        "treatMissingData",
+        "not one of breaching, ignore, missing, notBreaching",
+    ),
+    (
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+        {"comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 1, "datapointsToAlarm": 2},
+        "datapointsToAlarm",
+        "never go off",
+    ),
+    ("aws:sqs/queue:Queue", {"visibilityTimeoutSeconds": 50000}, "visibilityTimeoutSeconds", "allows 0 to 43200"),
+    ("aws:sqs/queue:Queue", {"name": "a.fifo"}, "name", "ends in .fifo"),
+    ("aws:sqs/queue:Queue", {"kmsMasterKeyId": "k", "sqsManagedSseEnabled": True}, "sqsManagedSseEnabled", "conflicts"),
+    (
+        "aws:sns/topicSubscription:TopicSubscription",
+        {"topic": "t", "protocol": "mail", "endpoint": "a@b.c"},
+        "protocol",
+        "not one of application, email",
+    ),
+    ("aws:ssm/parameter:Parameter", {"type": "String", "value": "a", "keyId": "k"}, "keyId", "SecureString"),
+    ("aws:lambda/function:Function", {"role": "r", "code": archive(main="")}, "handler", "must be given"),
+    (
+        "aws:lambda/eventSourceMapping:EventSourceMapping",
+        {"functionName": "f", "eventSourceArn": "arn:aws:sqs:eu-west-1:1:q", "batchSize": 1000},
+        "batchSize",
+        "maximumBatchingWindowInSeconds",
+    ),
+    (
+        "aws:emr/cluster:Cluster",
+        {
+            "releaseLabel": "emr-6.9.0",
+            "serviceRole": "r",
+            "masterInstanceGroup": {"instanceType": "m5.xlarge", "instanceCount": 2},
+        },
+        "masterInstanceGroup",
+        "1 or 3 primary nodes",
+    ),
+    (
+        "aws:emr/cluster:Cluster",
+        {"releaseLabel": "emr-6.9.0", "serviceRole": "r", "logUri": "/var"},
+        "logUri",
+        "S3 address",
+    ),
+    (
+        "aws:emr/cluster:Cluster",
+        {"releaseLabel": "emr-6.9.0", "serviceRole": "r", "steps": []},
+        "steps",
+        "not handled by the sandbox's stand-in",
+    ),
+    ("random:index/randomPassword:RandomPassword", {"length": 2, "minUpper": 3}, "length", "sum of the minima"),
+    ("tls:index/privateKey:PrivateKey", {"algorithm": "DSA"}, "algorithm", "not one of RSA, ECDSA, ED25519"),
+    (
+        "tls:index/selfSignedCert:SelfSignedCert",
+        {"allowedUses": ["server_authentication"], "validityPeriodHours": 1, "privateKeyPem": "k"},
+        "allowedUses",
+        "the nearest known is 'server_auth'",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "name", "reason"), CHECKED, ids=[f"{c[0].split(':')[2]}-{c[2]}" for c in CHECKED]
+)
+def test_a_check_refuses(
+    token: str, inputs: dict[str, Any], name: str, reason: str, drivers: dict[str, ProviderDriver]
+) -> None:
+    with pytest.raises(CheckFailedError) as refused:
+        drivers[token.split(":")[0]].check(token, "wrong", inputs)
+    assert reason in refused.value.failures[name], "the failure belongs to the input, and says what is wrong"
+
+
+def test_all_failures_of_a_resource_come_at_once(aws: ProviderDriver) -> None:
+    with pytest.raises(CheckFailedError) as refused:
+        aws.check("aws:ec2/subnet:Subnet", "wrong", {"cidr": "a", "mapPublicIpOnLaunch": "maybe"})
+    assert refused.value.failures.keys() == {"cidr", "mapPublicIpOnLaunch", "vpcId"}
+
+
+def test_what_is_unknown_is_not_refused(aws: ProviderDriver) -> None:
+    inputs = {
+        "roleArn": UNKNOWN,
+        "definition": UNKNOWN,
+        "loggingConfiguration": {"level": "ALL", "logDestination": UNKNOWN},
+    }
+    assert aws.check("aws:sfn/stateMachine:StateMachine", "later", inputs)["definition"] is UNKNOWN
+
+
+CREATED: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16", "instanceTenancy": "shared"}, "InstanceTenancy is 'shared'"),
+    ("aws:ec2/vpc:Vpc", {"cidrBlock": "not-a-block"}, "CreateVpc: InvalidParameterValue"),
+    ("aws:ec2/subnet:Subnet", {"vpcId": "vpc-gone", "cidrBlock": "10.0.0.0/24"}, "CreateSubnet: InvalidVpcID.NotFound"),
+    ("aws:s3/bucket:Bucket", {"bucket": "world-data"}, "CreateBucket: BucketAlreadyOwnedByYou"),
+    (
+        "aws:s3/bucketVersioning:BucketVersioning",
+        {"bucket": "world-data", "versioningConfiguration": {"status": "On"}},
+        "s3 PutBucketVersioning: VersioningConfiguration.Status is 'On'",
+    ),
+    (
+        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+        {"bucket": "no-such-bucket-here"},
+        "PutPublicAccessBlock: NoSuchBucket",
+    ),
+    (
+        "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        {"role": "world", "policyArn": "arn:aws:iam::aws:policy/NoSuchPolicy"},
+        "AttachRolePolicy: NoSuchEntity",
+    ),
+    (
+        "aws:iam/role:Role",
+        {"name": "no spaces", "assumeRolePolicy": trust("a")},
+        "iam CreateRole: RoleName is 'no spaces'",
+    ),
+    ("aws:kms/alias:Alias", {"name": "data", "targetKeyId": "x"}, "CreateAlias"),
+    ("aws:ssm/parameter:Parameter", {"type": "Text", "value": "a"}, "ssm PutParameter: Type is 'Text'"),
+    (
+        "aws:sqs/queue:Queue",
+        {"redrivePolicy": '{"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:1:gone"}'},
+        "CreateQueue",
+    ),
+    (
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+        {"comparisonOperator": "MoreThan", "evaluationPeriods": 1},
+        "cloudwatch PutMetricAlarm: ComparisonOperator is 'MoreThan'",
+    ),
+    (
+        "aws:cloudwatch/eventRule:EventRule",
+        {},
+        "one of eventPattern and scheduleExpression must be given",
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "message"), CREATED, ids=[f"{c[0].split(':')[2]}-{i}" for i, c in enumerate(CREATED)]
+)
+def test_a_creation_refuses_as_aws_would(
+    token: str, inputs: dict[str, Any], message: str, aws: ProviderDriver, world: World
+) -> None:
+    with pytest.raises(grpc.RpcError) as refused:
+        aws.create(token, "wrong", inputs)
+    details = refused.value.details()
+    assert details.startswith(f"creating {token} 'wrong': "), "the error says which resource it was about"
+    assert message in details, "and what AWS said"
+    assert partial_failure(refused.value) is None, "nothing was made, so the engine keeps nothing"
+
+
+def test_a_lambda_function_needs_a_role_that_exists(aws: ProviderDriver, world: World) -> None:
+    with pytest.raises(grpc.RpcError, match="cannot be assumed by Lambda"):
+        aws.create(
+            "aws:lambda/function:Function", "f", {**function(world), "role": "arn:aws:iam::123456789012:role/gone"}
+        )
+
+
+def test_a_scaling_policy_is_checked_inside(aws: ProviderDriver, world: World) -> None:
+    inputs = cluster(world)
+    inputs["coreInstanceGroup"] = {
+        **inputs["coreInstanceGroup"],
+        "autoscalingPolicy": inputs["coreInstanceGroup"]["autoscalingPolicy"].replace("LESS_THAN", "BELOW"),
+    }
+    with pytest.raises(grpc.RpcError, match="ComparisonOperator is 'BELOW'"):
+        aws.create("aws:emr/cluster:Cluster", "c", inputs)
+
+
+def test_deletions_fail_as_aws_does(aws: ProviderDriver, world: World) -> None:
+    bucket = aws.create("aws:s3/bucket:Bucket", "full", {"bucket": "full-bucket", "forceDestroy": False})
+    world.client("s3").put_object(Bucket="full-bucket", Key="kept", Body=b"data")
+    with pytest.raises(grpc.RpcError, match=r"deleting aws:s3/bucket:Bucket 'full': DeleteBucket: BucketNotEmpty"):
+        aws.delete(bucket)
+    assert aws.read(bucket) is not None, "data is not lost by a setting that was never made"
+
+    emptied = aws.update(bucket, {"bucket": "full-bucket", "forceDestroy": True})
+    aws.delete(emptied)
+    assert aws.read(emptied) is None, "forceDestroy empties the bucket first"
+
+
+def test_a_protected_cluster_is_not_deleted(aws: ProviderDriver, world: World) -> None:
+    protected = aws.create("aws:emr/cluster:Cluster", "protected", cluster(world))
+    with pytest.raises(grpc.RpcError, match=r"TerminateJobFlows: ValidationException"):
+        aws.delete(protected)
+    open_for_it = aws.update(protected, {**cluster(world), "terminationProtection": False})
+    aws.delete(open_for_it)
+    assert aws.read(open_for_it) is None
+
+
+def test_versions_and_markers_go_with_a_bucket_that_may_lose_data(aws: ProviderDriver, world: World) -> None:
+    bucket = aws.create("aws:s3/bucket:Bucket", "v", {"bucket": "versioned-bucket", "forceDestroy": True})
+    client = world.client("s3")
+    client.put_bucket_versioning(Bucket="versioned-bucket", VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"1", b"2"):
+        client.put_object(Bucket="versioned-bucket", Key="k", Body=body)
+    client.delete_object(Bucket="versioned-bucket", Key="k")
+    aws.delete(bucket)
+    assert aws.read(bucket) is None
