@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from moto.core.responses import ActionResult, EmptyResult
+from moto.core.responses import ActionResult, BaseResponse, EmptyResult
 from moto.emr.exceptions import InvalidRequestException, ValidationException
 from moto.emr.models import ElasticMapReduceBackend
 from moto.emr.responses import ElasticMapReduceResponse
+from moto.emr.utils import EmrSecurityGroupManager
 
 from sandbox.aws.emr import releases
 from sandbox.aws.emr.steps import ACTIVE_STATES, ENDED_CLUSTER_STATES, StepRunner
@@ -40,7 +41,10 @@ def install(runtime: Runtime, runner: StepRunner) -> None:
 
     def run_job_flow(self: Any) -> Any:
         _check_job_flow(self)
-        result = run(self)
+        try:
+            result = run(self)
+        except ValueError as error:  # a security group that does not exist
+            raise ValidationException(str(error)) from error
         cluster = self.backend.describe_cluster(result.result["JobFlowId"])
         _remember(self, cluster)
         runner.set_cluster_state(cluster, "STARTING", "Configuring cluster software")
@@ -105,6 +109,11 @@ def install(runtime: Runtime, runner: StepRunner) -> None:
             group.ebs_optimized = (configuration.get("ebs_configuration") or {}).get("ebs_optimized")
         return groups
 
+    # moto reads EMR's region from the host name of AWS's endpoints only, and else takes us-east-1.
+    patches.replace(response, "get_region_from_url", BaseResponse.get_region_from_url)
+    # EMR adds inbound rules to the groups that it is given, never outbound ones (EMR management guide, "Working with
+    # Amazon EMR-managed security groups").
+    patches.replace(EmrSecurityGroupManager, "MANAGED_RULES_EGRESS", [])
     patches.replace(response, "run_job_flow", run_job_flow)
     patches.replace(response, "add_job_flow_steps", add_job_flow_steps)
     patches.replace(response, "describe_step", described_step)

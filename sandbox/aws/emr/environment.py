@@ -11,6 +11,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from sandbox.aws.emr.spark_submit import NOTE
 from sandbox.aws.options import ACCESS_KEY
 from sandbox.aws.runtime import Runtime
 
@@ -78,7 +79,7 @@ class StepEnvironment:
         command = shlex.join([sys.executable, "-I", "-S", str(script), str(settings)])
         self._write_command("spark-submit", f'exec {command} "$@"')
         for name, service in _ABSENT.items():
-            self._write_command(name, f"echo '{name}: the sandbox has no {service}; nothing done' >&2")
+            self._write_command(name, f"echo '{NOTE} no {service} here, {name} does nothing' >&2")
 
     def _write_command(self, name: str, body: str) -> None:
         path = self._commands / name

@@ -15,6 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+NOTE = "sandbox:"
+"""Start of the lines that the sandbox adds to a step's output."""
+
 _OPTIONS_OF_A_CLUSTER = frozenset(
     {
         "--master",
@@ -120,7 +123,7 @@ def main(settings_file: str, arguments: Sequence[str]) -> None:
     settings = json.loads(Path(settings_file).read_text())
     submission = translate(arguments, settings["master"], settings["driverMemory"])
     if submission.left_out:
-        print(f"sandbox: local mode, without {', '.join(submission.left_out)}", file=sys.stderr, flush=True)
+        print(f"{NOTE} local mode, without {', '.join(submission.left_out)}", file=sys.stderr, flush=True)
     command = [settings["sparkSubmit"], *submission.arguments]
     os.execve(command[0], command, dict(os.environ) | submission.environment)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from urllib.parse import urlparse
 from moto.core.utils import utcnow
 
 from sandbox.aws.emr.environment import StepEnvironment
+from sandbox.aws.emr.spark_submit import NOTE
 from sandbox.aws.processes import SupervisedCommand
 from sandbox.aws.runtime import Runtime, log
 from sandbox.aws.service_events import send_event, service_event
@@ -28,6 +30,8 @@ ACTIVE_STATES = ("PENDING", "RUNNING", "CANCEL_PENDING")
 ENDED_CLUSTER_STATES = ("TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS")
 _RUNNABLE = ("spark-submit", "bash")
 _LOG_NAMES = ("stdout", "stderr")
+_EXCEPTION = re.compile(r"(Exception in thread .*|[\w.$]+(Error|Exception)\b.*)")
+"""A line with which a traceback of Python ends, or one of Java begins."""
 
 
 class StepRefused(Exception):
@@ -170,7 +174,7 @@ class StepRunner:
             code = process.wait()
         finally:
             self._runtime.children.remove(process)
-        return None if code == 0 else _failure_message(directory / "stderr", code)
+        return None if code == 0 else _failure_message(directory, code)
 
     def _finish(
         self, cluster: Any, step: Any, execution: _Execution, failure: str | None, uploaded: str | None
@@ -248,9 +252,14 @@ class StepRunner:
         return f"s3://{target.netloc}/{folder}/stderr.gz"
 
 
-def _failure_message(errors: Path, code: int) -> str:
-    """Return the line of a log that says why a process failed, as EMR puts it into a step's failure details."""
-    lines = [line for line in errors.read_text(errors="replace").splitlines() if line.strip()]
-    telling = [line for line in lines if not line[0].isspace() and ("Error" in line or "Exception" in line)]
-    cause = (telling or lines or ["no output"])[-1]
+def _failure_message(directory: Path, code: int) -> str:
+    """Return the line of a step's output that says why it failed, as EMR puts it into the step's failure details.
+
+    Spark's launcher sends the standard error of a Python application to its standard output.
+    """
+    output, errors = ((directory / name).read_text(errors="replace").splitlines() for name in _LOG_NAMES)
+    raised = [line for line in [*errors, *output] if _EXCEPTION.match(line)]
+    mentioned = [line for line in errors if "Exception" in line or "Error" in line]
+    said = [line for line in [*output, *errors] if line.strip() and not line.startswith(NOTE)]
+    cause = (raised or mentioned or said or ["no output"])[-1]
     return f"exit code {code}: {cause.strip()[:900]}"
