@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 import settings as configuration
+from components import emr_compatibility
 from components.alarms import PipelineAlarms, PipelineAlarmsArgs
 from components.catalog import DataCatalog, DataCatalogArgs
 from components.cluster import KerberizedEmrCluster, KerberizedEmrClusterArgs
@@ -24,6 +25,7 @@ from components.storage import EncryptedBuckets, EncryptedBucketsArgs
 def main() -> None:
     """Build the stack that the configuration asks for."""
     settings = configuration.load()
+    emr_compatibility.check(settings.cluster, pulumi.get_project())
 
     provider = aws.Provider(
         "aws",
