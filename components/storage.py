@@ -21,7 +21,7 @@ LONGEST_NAME = 63
 
 
 def bucket_name(environment: AwsEnvironment, purpose: str) -> str:
-    """Name of a bucket: project, stack, purpose, account and region, so that no two stacks, accounts or regions collide.
+    """Name of a bucket: project, stack, purpose, account, region, so that no two stacks, accounts or regions collide.
 
     A name that is too long keeps its end (purpose, account, region) and gets a hash of the whole in place of what is
     cut off, so it stays the same from run to run and different from every other.
