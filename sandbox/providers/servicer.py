@@ -174,7 +174,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> Any:
         """Stop what waits on behalf of the engine that asks."""
         with self._lock:
-            configuration = self._configurations.pop(context.peer(), None)
+            configuration = self._configurations.get(context.peer())
         if configuration is not None:
             configuration.cancelled.set()
         return empty_pb2.Empty()
@@ -321,6 +321,11 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         operation = self._operation(request.urn, configuration, plain, 0)
         try:
             state = self._read(kind, operation, request.id, plain)
+        except KeyError as error:
+            if plain:
+                raise self._failed("reading", operation, error) from error
+            message = f"importing {operation.type} {request.id!r}: the stand-in finds it by its {error} only, not by id"
+            raise RefusedError(grpc.StatusCode.UNIMPLEMENTED, message) from error
         except Exception as error:
             raise self._failed("reading", operation, error) from error
         if state is None:
@@ -609,16 +614,12 @@ def changes(
 def _preview(
     kind: ResourceType, shape: schema.ResourceSchema, inputs: Mapping[str, Any], configuration: Configuration
 ) -> State:
-    early: State = {"region": reveal(inputs.get("region")) or configuration.region}
-    if kind.known_early is not None:
-        plain = _plain(inputs)
-        early |= kind.known_early(plain)
     outputs: State = {}
     for name, definition in shape.outputs.items():
         if inputs.get(name) is not None:
             outputs[name] = inputs[name]
-        elif name in early:
-            outputs[name] = early[name]
+        elif name == "region" and configuration.region:
+            outputs[name] = configuration.region
         elif not definition.optional:
             outputs[name] = UNKNOWN
     return _with_secrets(kind, outputs)

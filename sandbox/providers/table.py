@@ -151,8 +151,6 @@ class ResourceType:
     tagging: Tagging | None = None
     check: Callable[[Inputs], Iterable[tuple[str, str]]] | None = None
     """Rules between inputs (unknown ones are absent): (property, what is wrong)."""
-    known_early: Callable[[Inputs], State] | None = None
-    """Outputs that the provider knows in preview, beside the inputs."""
     renew: Callable[[State], str | None] | None = None
     """Property that asks for replacement although no input changed (a certificate that runs out), or None."""
     delete_before_replace: bool = False

@@ -670,11 +670,16 @@ def _inline_rules(group: Mapping[str, Any], prior: State) -> State:
     """
     state: State = {}
     for direction, member in (("ingress", "IpPermissions"), ("egress", "IpPermissionsEgress")):
-        if direction in prior:
-            now = _atoms(group[member])
-            same = now == _atoms(_permissions(prior[direction], group["GroupId"]))
-            rules = [_rule_of(atom, group["GroupId"]) for atom in sorted(now, key=repr)]
-            state[direction] = prior[direction] if same else rules
+        if direction not in prior:
+            continue
+        rest = _atoms(group[member])
+        rules: list[Any] = []
+        for rule in prior[direction]:
+            granted = _atoms(_permissions([rule], group["GroupId"]))
+            if granted <= rest:
+                rules.append(rule)
+                rest -= granted
+        state[direction] = rules + [_rule_of(atom, group["GroupId"]) for atom in sorted(rest, key=repr)]
     return state
 
 
