@@ -1,0 +1,83 @@
+"""Security-group rules of the cluster, its functions and endpoints, as data.
+
+Source: EMR management guide, "Working with Amazon EMR-managed security groups" (private subnets). EMR adds what is
+missing of its inbound rules at launch and never an outbound one, so all are here, and the cluster waits for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+PRIMARY, CORE, SERVICE, ENDPOINTS, FUNCTIONS = "primary", "core", "service-access", "endpoints", "functions"
+S3, DYNAMODB = "s3", "dynamodb"
+ANYWHERE = "0.0.0.0/0"
+ALL_PORTS = (0, 65535)
+HTTPS = (443, 443)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of one group."""
+
+    direction: Literal["in", "out"]
+    group: str
+    """Group that the rule belongs to."""
+    peer: str
+    """Other group, gateway endpoint (its prefix list), or `ANYWHERE`."""
+    protocol: Literal["tcp", "udp", "icmp"]
+    ports: tuple[int, int]
+    """First and last port; for ICMP (-1, -1), every type."""
+    description: str
+
+    @property
+    def name(self) -> str:
+        """Identity of the rule within the network."""
+        peer = "internet" if self.peer == ANYWHERE else self.peer
+        return f"{self.group}-{self.direction}-{peer}-{self.protocol}-{self.ports[0]}"
+
+
+def _nodes(group: str) -> list[Rule]:
+    """Nodes talk to one another on every port: HDFS, YARN and shuffle choose theirs."""
+    kinds: tuple[tuple[Literal["tcp", "udp", "icmp"], tuple[int, int]], ...] = (
+        ("tcp", ALL_PORTS),
+        ("udp", ALL_PORTS),
+        ("icmp", (-1, -1)),
+    )
+    directions: tuple[Literal["in", "out"], ...] = ("in", "out")
+    return [
+        Rule(direction, group, peer, protocol, ports, f"{protocol} between {group} and {peer} nodes")
+        for direction in directions
+        for peer in (PRIMARY, CORE)
+        for protocol, ports in kinds
+    ]
+
+
+def network_rules(*, nat: bool) -> list[Rule]:
+    """Every rule of the network; with NAT, nodes may also go out on 443."""
+    rules: list[Rule] = []
+    for group in (PRIMARY, CORE):
+        rules += _nodes(group)
+        rules += [
+            Rule("in", group, SERVICE, "tcp", (8443, 8443), "EMR's service manages the nodes"),
+            Rule("out", group, SERVICE, "tcp", (9443, 9443), "nodes answer EMR's service"),
+            Rule("out", group, ENDPOINTS, "tcp", HTTPS, "AWS services through their endpoints"),
+            Rule("out", group, S3, "tcp", HTTPS, "S3 through its gateway endpoint"),
+        ]
+        if nat:
+            rules.append(Rule("out", group, ANYWHERE, "tcp", HTTPS, "the internet through NAT, HTTPS only"))
+    rules += [
+        Rule("in", SERVICE, PRIMARY, "tcp", (9443, 9443), "primary node answers EMR's service"),
+        Rule("in", SERVICE, CORE, "tcp", (9443, 9443), "core and task nodes answer EMR's service"),
+        Rule("out", SERVICE, PRIMARY, "tcp", (8443, 8443), "EMR's service manages the primary node"),
+        Rule("out", SERVICE, CORE, "tcp", (8443, 8443), "EMR's service manages core and task nodes"),
+        Rule("out", FUNCTIONS, ENDPOINTS, "tcp", HTTPS, "AWS services through their endpoints"),
+        Rule("out", FUNCTIONS, S3, "tcp", HTTPS, "S3 through its gateway endpoint"),
+        Rule("out", FUNCTIONS, DYNAMODB, "tcp", HTTPS, "DynamoDB through its gateway endpoint"),
+    ]
+    if nat:
+        rules.append(Rule("out", FUNCTIONS, ANYWHERE, "tcp", HTTPS, "services without an endpoint, through NAT"))
+    rules += [
+        Rule("in", ENDPOINTS, group, "tcp", HTTPS, f"{group} call AWS services") for group in (PRIMARY, CORE, FUNCTIONS)
+    ]
+    return rules
