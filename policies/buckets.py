@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from policies.iam_documents import Condition, Document, Statement, matches, parse_arn, parse_document
+from policies.iam_documents import Document, Statement, denies_clear_text, matches, parse_arn, parse_document
 from policies.keys import is_aws_managed, public_policy
 from policies.model import (
     Family,
@@ -210,32 +210,6 @@ def bucket_kms_encryption(resource: Resource, stack: Stack, settings: Settings) 
         yield Finding(f"serverSideEncryptionConfiguration.{finding.where}", finding.what, finding.decided)
 
 
-def _denies_clear_text(statement: Statement) -> Match:
-    """Whether a statement denies everybody everything over HTTP, and on no further condition."""
-    if statement.effect is UNKNOWN:
-        return Match.MAYBE
-    if statement.effect != "Deny" or statement.not_principals or statement.not_actions or statement.not_resources:
-        return Match.NO
-    if not statement.conditions_known:
-        return Match.MAYBE
-    if len(statement.conditions) != 1 or not _is_insecure(statement.conditions[0]):
-        return Match.NO
-    if statement.everyone is not Match.YES:
-        return statement.everyone
-    if UNKNOWN in statement.actions:
-        return Match.MAYBE
-    return Match.YES if {"*", "s3:*"} & {str(action).lower() for action in statement.actions} else Match.NO
-
-
-def _is_insecure(condition: Condition) -> bool:
-    return (
-        condition.key.lower() == "aws:securetransport"
-        and condition.operator.lower() in {"bool", "boolifexists"}
-        and bool(condition.values)
-        and all(str(value).lower() == "false" for value in condition.values)
-    )
-
-
 def _covers(statements: list[Statement], bucket: Resource) -> Match:
     """Whether the resources of some statements hold a bucket and all its objects."""
     names = {bucket.text("bucket"), bucket.text("id")} - {UNKNOWN, None}
@@ -274,7 +248,7 @@ def _holds_objects(pattern: str, bucket: str) -> bool:
 
 
 def _judge_tls(document: Document, bucket: Resource) -> Match:
-    answers = [(statement, _denies_clear_text(statement)) for statement in document]
+    answers = [(statement, denies_clear_text(statement, "s3")) for statement in document]
     sure = [statement for statement, answer in answers if answer is Match.YES]
     perhaps = [statement for statement, answer in answers if answer is not Match.NO]
     covered = _covers(sure, bucket)

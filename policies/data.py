@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from typing import Final
 
-from policies.keys import own_key
-from policies.model import Family, Findings, Resource, Settings, Severity, undecided, violation
-from policies.plain import UNKNOWN, at, switch
+from policies.keys import own_key, public_policy
+from policies.model import Family, Findings, Resource, Setting, Settings, Severity, Stack, undecided, violation
+from policies.plain import UNKNOWN, Plain, at, number, switch, text
 
 family = Family("Secrets, tables and catalogues")
 
 SECRET: Final = "aws:secretsmanager/secret:Secret"
+SECRET_POLICY: Final = "aws:secretsmanager/secretPolicy:SecretPolicy"
+SECRET_ROTATION: Final = "aws:secretsmanager/secretRotation:SecretRotation"
+PARAMETER: Final = "aws:ssm/parameter:Parameter"
 TABLE: Final = "aws:dynamodb/table:Table"
+TABLE_POLICY: Final = "aws:dynamodb/resourcePolicy:ResourcePolicy"
+GLUE_CONFIGURATION: Final = "aws:glue/securityConfiguration:SecurityConfiguration"
+GLUE_USERS: Final = ("aws:glue/crawler:Crawler", "aws:glue/job:Job", "aws:glue/devEndpoint:DevEndpoint")
+CATALOG_ENCRYPTION: Final = "aws:glue/dataCatalogEncryptionSettings:DataCatalogEncryptionSettings"
+GLUE_POLICY: Final = "aws:glue/resourcePolicy:ResourcePolicy"
+WORKGROUP: Final = "aws:athena/workgroup:Workgroup"
+ATHENA_DATABASE: Final = "aws:athena/database:Database"
 
 _SECRETS: Final = "Secrets Manager user guide: "
+_GLUE: Final = "Glue developer guide: "
 _DYNAMODB: Final = "DynamoDB developer guide: "
 
 
@@ -74,5 +85,295 @@ def table_key(resource: Resource, settings: Settings) -> Findings:
             yield finding
     for index, replica in enumerate(resource.items("replicas")):
         finding = own_key(f"replicas[{index}].kmsKeyArn", at(replica, "kmsKeyArn"), "table's replica")
+        if finding:
+            yield finding
+
+
+@family.stack_rule(
+    "SMG-02",
+    "secret-rotation",
+    "Secrets change by themselves",
+    Severity.MEDIUM,
+    (SECRET,),
+    fix="Add a SecretRotation for the secret; or an exception, when what the secret opens cannot follow.",
+    source=_SECRETS + "Rotate AWS Secrets Manager secrets",
+    frameworks=(
+        "checkov CKV2_AWS_57",
+        "checkov CKV_AWS_304",
+        "cdk-nag AwsSolutions-SMG4",
+        "Security Hub SecretsManager.1",
+        "Security Hub SecretsManager.4",
+    ),
+    settings={
+        "mostDays": Setting({"type": "integer", "minimum": 1}, 90, "Most days between two rotations."),
+    },
+)
+def secret_rotation(resource: Resource, stack: Stack, settings: Settings) -> Findings:
+    """A secret that nobody changes is known to everybody who ever saw it."""
+    certain, possible = stack.referring(resource, "secretId", SECRET_ROTATION)
+    if not certain:
+        if possible:
+            yield undecided("", "may be rotated; which secret is rotated is not known yet")
+        else:
+            yield violation("", "is never rotated")
+    for rotation in certain:
+        days = number(at(rotation.value("rotationRules"), "automaticallyAfterDays"))
+        if days is UNKNOWN:
+            yield undecided("", f"is rotated by {rotation.name}, at an interval that is not known yet")
+        elif days is not None and days > settings["mostDays"]:
+            yield violation("", f"is rotated by {rotation.name} every {days} days; {settings['mostDays']} are the most")
+
+
+@family.resource_rule(
+    "SMG-03",
+    "secret-not-public",
+    "No secret is for everybody",
+    Severity.CRITICAL,
+    (SECRET, SECRET_POLICY),
+    fix="Name the roles that may read the secret.",
+    source=_SECRETS + "Resource-based policies; Block broad access to secrets with BlockPublicPolicy",
+)
+def secret_not_public(resource: Resource, settings: Settings) -> Findings:
+    """A condition helps only if it ties the caller to somebody."""
+    return public_policy(resource, "policy")
+
+
+@family.resource_rule(
+    "SMG-04",
+    "secret-recovery-window",
+    "A deleted secret can be brought back",
+    Severity.MEDIUM,
+    (SECRET,),
+    fix="Leave recoveryWindowInDays out (30 days), or give it enough days.",
+    source=_SECRETS + "Delete an AWS Secrets Manager secret",
+    settings={
+        "minimumDays": Setting({"type": "integer", "minimum": 7, "maximum": 30}, 7, "Fewest days of the window."),
+    },
+)
+def secret_recovery_window(resource: Resource, settings: Settings) -> Findings:
+    """0 deletes at once and for ever."""
+    days = number(resource.value("recoveryWindowInDays"))
+    if days is UNKNOWN:
+        yield undecided("recoveryWindowInDays")
+    elif days is not None and days < settings["minimumDays"]:
+        yield violation("recoveryWindowInDays", f"is {days}; {settings['minimumDays']} days are the least")
+
+
+@family.resource_rule(
+    "SSM-01",
+    "secure-parameter-key",
+    "Secure parameters are encrypted with a key of the stack's own",
+    Severity.MEDIUM,
+    (PARAMETER,),
+    fix="Set keyId to the ARN of the stack's key for secrets.",
+    source="Systems Manager user guide: AWS KMS encryption for Parameter Store SecureString parameters",
+    frameworks=("checkov CKV_AWS_337",),
+)
+def secure_parameter_key(resource: Resource, settings: Settings) -> Findings:
+    """Parameters that are no secrets need no key."""
+    kind = resource.text("type")
+    if kind is UNKNOWN:
+        yield undecided("type")
+    elif str(kind).lower() == "securestring":
+        finding = own_key("keyId", resource.value("keyId"), "parameter")
+        if finding:
+            yield finding
+
+
+@family.resource_rule(
+    "DDB-02",
+    "table-recovery",
+    "Tables can be restored to any point in time",
+    Severity.MEDIUM,
+    (TABLE,),
+    fix="Set pointInTimeRecovery.enabled to true.",
+    source=_DYNAMODB + "Point-in-time backups for DynamoDB",
+    frameworks=(
+        "checkov CKV_AWS_28",
+        "trivy AVD-AWS-0024",
+        "cdk-nag AwsSolutions-DDB3",
+        "Security Hub DynamoDB.2",
+    ),
+)
+def table_recovery(resource: Resource, settings: Settings) -> Findings:
+    """A wrong write is as bad as a lost table."""
+    yield from _needs_true("pointInTimeRecovery.enabled", resource.value("pointInTimeRecovery", "enabled"))
+
+
+def _needs_true(where: str, value: Plain) -> Findings:
+    flag = switch(value)
+    if flag is UNKNOWN:
+        yield undecided(where)
+    elif flag is not True:
+        yield violation(where, "is not true")
+
+
+@family.resource_rule(
+    "DDB-03",
+    "table-deletion-protection",
+    "Tables are protected from deletion",
+    Severity.MEDIUM,
+    (TABLE,),
+    fix="Set deletionProtectionEnabled to true.",
+    source=_DYNAMODB + "Using deletion protection to protect your table",
+    frameworks=("Security Hub DynamoDB.6",),
+)
+def table_deletion_protection(resource: Resource, settings: Settings) -> Findings:
+    """The table refuses its own deletion until somebody says otherwise."""
+    yield from _needs_true("deletionProtectionEnabled", resource.value("deletionProtectionEnabled"))
+
+
+@family.resource_rule(
+    "DDB-04",
+    "table-not-public",
+    "No table is for everybody",
+    Severity.CRITICAL,
+    (TABLE_POLICY,),
+    fix="Name the roles that may use the table.",
+    source=_DYNAMODB + "Using resource-based policies for DynamoDB",
+)
+def table_not_public(resource: Resource, settings: Settings) -> Findings:
+    """A condition helps only if it ties the caller to somebody."""
+    return public_policy(resource, "policy")
+
+
+@family.resource_rule(
+    "GLU-01",
+    "glue-configuration-encrypts",
+    "Glue's security configurations encrypt data, logs and bookmarks",
+    Severity.HIGH,
+    (GLUE_CONFIGURATION,),
+    fix="Set all three: s3Encryption SSE-KMS, cloudwatchEncryption SSE-KMS, jobBookmarksEncryption CSE-KMS, with keys.",
+    source=_GLUE + "Working with security configurations on the AWS Glue console",
+    frameworks=("checkov CKV_AWS_99", "cdk-nag AwsSolutions-GL1", "cdk-nag AwsSolutions-GL3"),
+)
+def glue_configuration_encrypts(resource: Resource, settings: Settings) -> Findings:
+    """DISABLED and SSE-S3 are values like any other to Glue."""
+    for block, field, mode, what in (
+        ("s3Encryption", "s3EncryptionMode", "SSE-KMS", "data"),
+        ("cloudwatchEncryption", "cloudwatchEncryptionMode", "SSE-KMS", "logs"),
+        ("jobBookmarksEncryption", "jobBookmarksEncryptionMode", "CSE-KMS", "bookmarks"),
+    ):
+        where = f"encryptionConfiguration.{block}"
+        part = resource.value("encryptionConfiguration", block)
+        found = text(at(part, field))
+        if found is UNKNOWN:
+            yield undecided(f"{where}.{field}")
+        elif found != mode:
+            yield violation(f"{where}.{field}", f"is not {mode}")
+        else:
+            finding = own_key(f"{where}.kmsKeyArn", at(part, "kmsKeyArn"), what)
+            if finding:
+                yield finding
+
+
+@family.resource_rule(
+    "GLU-02",
+    "glue-uses-configuration",
+    "Crawlers, jobs and endpoints use a security configuration",
+    Severity.HIGH,
+    GLUE_USERS,
+    fix="Set securityConfiguration to the name of the stack's one.",
+    source=_GLUE + "Encrypting data written by AWS Glue",
+    frameworks=("checkov CKV_AWS_195", "cdk-nag AwsSolutions-GL1", "cdk-nag AwsSolutions-GL3"),
+)
+def glue_uses_configuration(resource: Resource, settings: Settings) -> Findings:
+    """Without one they write in clear text."""
+    name = resource.text("securityConfiguration")
+    if name is UNKNOWN:
+        yield undecided("securityConfiguration", "will be named by the deployment")
+    elif name is None:
+        yield violation("securityConfiguration", "is absent or empty")
+
+
+@family.resource_rule(
+    "GLU-03",
+    "glue-catalog-encrypted",
+    "The catalogue and its connection passwords are encrypted",
+    Severity.HIGH,
+    (CATALOG_ENCRYPTION,),
+    fix="Set encryptionAtRest to SSE-KMS and connectionPasswordEncryption to true, each with the stack's key.",
+    source=_GLUE + "Encrypting your Data Catalog",
+    frameworks=("checkov CKV_AWS_94",),
+)
+def glue_catalog_encrypted(resource: Resource, settings: Settings) -> Findings:
+    """Table definitions name what there is to steal."""
+    outer = "dataCatalogEncryptionSettings"
+    rest = resource.value(outer, "encryptionAtRest")
+    mode = text(at(rest, "catalogEncryptionMode"))
+    where = f"{outer}.encryptionAtRest"
+    if mode is UNKNOWN:
+        yield undecided(f"{where}.catalogEncryptionMode")
+    elif not str(mode).startswith("SSE-KMS"):
+        yield violation(f"{where}.catalogEncryptionMode", "is not SSE-KMS")
+    else:
+        finding = own_key(f"{where}.sseAwsKmsKeyId", at(rest, "sseAwsKmsKeyId"), "catalogue")
+        if finding:
+            yield finding
+    passwords = resource.value(outer, "connectionPasswordEncryption")
+    where = f"{outer}.connectionPasswordEncryption"
+    flag = switch(at(passwords, "returnConnectionPasswordEncrypted"))
+    if flag is UNKNOWN:
+        yield undecided(f"{where}.returnConnectionPasswordEncrypted")
+    elif flag is not True:
+        yield violation(f"{where}.returnConnectionPasswordEncrypted", "is not true")
+    else:
+        finding = own_key(f"{where}.awsKmsKeyId", at(passwords, "awsKmsKeyId"), "connection passwords")
+        if finding:
+            yield finding
+
+
+@family.resource_rule(
+    "GLU-04",
+    "glue-catalog-not-public",
+    "The catalogue is not for everybody",
+    Severity.CRITICAL,
+    (GLUE_POLICY,),
+    fix="Name the accounts or roles that may use the catalogue.",
+    source=_GLUE + "Resource-based policy examples for AWS Glue",
+)
+def glue_catalog_not_public(resource: Resource, settings: Settings) -> Findings:
+    """A condition helps only if it ties the caller to somebody."""
+    return public_policy(resource, "policy")
+
+
+@family.resource_rule(
+    "ATH-01",
+    "athena-encrypted",
+    "Results of queries are encrypted, whatever a client asks for",
+    Severity.MEDIUM,
+    (WORKGROUP, ATHENA_DATABASE),
+    fix="Set the result's encryptionConfiguration to SSE_KMS with the stack's key, and enforceWorkgroupConfiguration true.",
+    source="Athena user guide: Encrypting Athena query results; Override client-side settings",
+    frameworks=(
+        "checkov CKV_AWS_77",
+        "checkov CKV_AWS_82",
+        "checkov CKV_AWS_159",
+        "trivy AVD-AWS-0006",
+        "trivy AVD-AWS-0007",
+        "cdk-nag AwsSolutions-ATH1",
+    ),
+)
+def athena_encrypted(resource: Resource, settings: Settings) -> Findings:
+    """A workgroup that is not enforced leaves encryption to the client."""
+    if resource.type == WORKGROUP:
+        where = "configuration.resultConfiguration.encryptionConfiguration"
+        encryption = resource.value("configuration", "resultConfiguration", "encryptionConfiguration")
+        enforced = switch(resource.value("configuration", "enforceWorkgroupConfiguration"))
+        if enforced is UNKNOWN:
+            yield undecided("configuration.enforceWorkgroupConfiguration")
+        elif enforced is False:
+            yield violation("configuration.enforceWorkgroupConfiguration", "is false, so clients choose")
+    else:
+        where = "encryptionConfiguration"
+        encryption = resource.value(where)
+    option = text(at(encryption, "encryptionOption"))
+    if option is UNKNOWN:
+        yield undecided(f"{where}.encryptionOption")
+    elif str(option).upper() not in {"SSE_KMS", "CSE_KMS"}:
+        yield violation(f"{where}.encryptionOption", "is neither SSE_KMS nor CSE_KMS")
+    else:
+        key = "kmsKeyArn" if resource.type == WORKGROUP else "kmsKey"
+        finding = own_key(f"{where}.{key}", at(encryption, key), "results")
         if finding:
             yield finding

@@ -340,3 +340,49 @@ def bound(statement: Statement) -> Match:
 def public(statement: Statement) -> Match:
     """Whether a statement of a resource's policy grants something to anybody."""
     return all_of((statement.allows, statement.everyone, negate(bound(statement))))
+
+
+def is_insecure(condition: Condition) -> bool:
+    """Whether a condition means requests over HTTP, all of them and nothing else."""
+    return (
+        condition.key.casefold() == "aws:securetransport"
+        and condition.operator.casefold() in {"bool", "boolifexists"}
+        and bool(condition.values)
+        and all(value is not UNKNOWN and str(value).lower() == "false" for value in condition.values)
+    )
+
+
+def denies_clear_text(statement: Statement, service: str) -> Match:
+    """Whether a statement denies everybody every action over HTTP, on no further condition."""
+    if statement.effect is UNKNOWN:
+        return Match.MAYBE
+    if statement.effect != "Deny" or statement.not_principals or statement.not_actions or statement.not_resources:
+        return Match.NO
+    if not statement.conditions_known:
+        return Match.MAYBE
+    if len(statement.conditions) != 1 or not is_insecure(statement.conditions[0]):
+        return Match.NO
+    if statement.everyone is not Match.YES:
+        return statement.everyone
+    if any(str(action).casefold() in {"*", f"{service}:*"} for action in statement.actions if action is not UNKNOWN):
+        return Match.YES
+    return Match.MAYBE if UNKNOWN in statement.actions else Match.NO
+
+
+def refuses_clear_text(policy: Plain, service: str, arns: Sequence[str | Unknown | None]) -> Match:
+    """Whether a resource's policy refuses HTTP for the resource with (one of) these ARNs."""
+    document = parse_document(policy)
+    if document is UNKNOWN:
+        return Match.MAYBE
+    if document is None or isinstance(document, Unknown | Malformed):
+        return Match.NO
+    return any_of(
+        all_of((denies_clear_text(statement, service), _holds_any(statement.resources, arns))) for statement in document
+    )
+
+
+def _holds_any(patterns: Texts, arns: Sequence[str | Unknown | None]) -> Match:
+    known = [str(arn) for arn in arns if isinstance(arn, str)]
+    answers = [matches(pattern, arn) for pattern in patterns for arn in known]
+    answers += [Match.YES if pattern == "*" else Match.MAYBE for pattern in patterns if not known]
+    return any_of(answers)

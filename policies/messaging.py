@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from policies.iam_documents import refuses_clear_text
 from policies.keys import own_key, public_policy
-from policies.model import Family, Findings, Resource, Settings, Severity, undecided, violation
-from policies.plain import UNKNOWN, switch
+from policies.model import Family, Findings, Match, Resource, Settings, Severity, Stack, undecided, violation
+from policies.plain import UNKNOWN, at, switch, text
 
 family = Family("Messages and events")
 
@@ -19,6 +20,7 @@ REDRIVE_POLICY: Final = "aws:sqs/redrivePolicy:RedrivePolicy"
 EVENT_BUS_POLICY: Final = "aws:cloudwatch/eventBusPolicy:EventBusPolicy"
 EVENT_PERMISSION: Final = "aws:cloudwatch/eventPermission:EventPermission"
 EVENT_TARGET: Final = "aws:cloudwatch/eventTarget:EventTarget"
+SCHEDULE: Final = "aws:scheduler/schedule:Schedule"
 
 _SNS: Final = "SNS developer guide: "
 _SQS: Final = "SQS developer guide: "
@@ -127,3 +129,82 @@ def queue_key(resource: Resource, settings: Settings) -> Findings:
 def queue_not_public(resource: Resource, settings: Settings) -> Findings:
     """Anybody could put files on the pipeline's list, or take them off."""
     return public_policy(resource, "policy")
+
+
+@family.stack_rule(
+    "SQS-03",
+    "queue-tls-only",
+    "Queues refuse clear text",
+    Severity.HIGH,
+    (QUEUE,),
+    fix="Add to the queue's policy: Deny, Principal *, sqs:*, on the queue, if aws:SecureTransport is false.",
+    source=_SQS + "Amazon SQS security best practices: enforce encryption of data in transit",
+    frameworks=("cdk-nag AwsSolutions-SQS4",),
+)
+def queue_tls_only(resource: Resource, stack: Stack, settings: Settings) -> Findings:
+    """The refusal must hold for everybody and everything, on no further condition."""
+    certain, possible = stack.referring(resource, "queueUrl", QUEUE_POLICY)
+    sources = [(source, source.name) for source in certain]
+    if not certain and not resource.computed("policy") and resource.text("policy") is not None:
+        sources = [(resource, "its own")]
+    if not sources and possible:
+        yield undecided("policy", f"may be {possible[0].name}, whose queue is not known yet")
+    elif not sources:
+        yield violation("policy", "is absent, so the queue takes messages in clear text")
+    for source, name in sources:
+        answer = refuses_clear_text(source.value("policy"), "sqs", (resource.text("arn"),))
+        if answer is Match.NO:
+            yield violation("policy", f"({name}) does not refuse clear text to everybody")
+        elif answer is Match.MAYBE:
+            yield undecided("policy", f"({name}) is not wholly known yet")
+
+
+@family.resource_rule(
+    "EVB-01",
+    "bus-not-public",
+    "No event bus is for everybody",
+    Severity.HIGH,
+    (EVENT_BUS_POLICY, EVENT_PERMISSION),
+    fix="Name the account, or bind * by the condition aws:PrincipalOrgID.",
+    source="EventBridge user guide: Permissions for event buses in Amazon EventBridge",
+    frameworks=("cdk-nag AwsSolutions-EVB1", "Security Hub EventBridge.3"),
+)
+def bus_not_public(resource: Resource, settings: Settings) -> Findings:
+    """Anybody could send events that start the pipeline."""
+    if resource.type == EVENT_BUS_POLICY:
+        yield from public_policy(resource, "policy")
+        return
+    principal = resource.text("principal")
+    condition = resource.value("condition")
+    bound = text(at(condition, "value"))
+    if principal is UNKNOWN:
+        yield undecided("principal")
+    elif principal == "*":
+        if UNKNOWN in (condition, bound):
+            yield undecided("condition")
+        elif bound is None or not str(bound).strip("*?") or text(at(condition, "key")) != "aws:PrincipalOrgID":
+            yield violation("principal", "lets anybody send events")
+
+
+@family.resource_rule(
+    "EVB-02",
+    "target-dead-letters",
+    "Events that could not be delivered are kept",
+    Severity.MEDIUM,
+    (EVENT_TARGET, SCHEDULE),
+    fix="Set the target's deadLetterConfig.arn to a queue.",
+    source="EventBridge user guide: Using dead-letter queues to process undelivered events",
+    frameworks=("cdk-nag Serverless-EventBusDLQ",),
+)
+def target_dead_letters(resource: Resource, settings: Settings) -> Findings:
+    """EventBridge gives up after a day, and drops the event."""
+    config = (
+        resource.value("target", "deadLetterConfig")
+        if resource.type == SCHEDULE
+        else resource.value("deadLetterConfig")
+    )
+    queue = text(at(config, "arn"))
+    if config is UNKNOWN:
+        yield undecided("deadLetterConfig")
+    elif queue is None:
+        yield violation("deadLetterConfig", "is absent, so events that could not be delivered are lost")

@@ -153,6 +153,27 @@ _IDENTITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "aws:lambda/function:Function": ("id", "name", "arn", "qualifiedArn", "invokeArn"),
 }
 _NAMED: Final = ("id", "arn", "name")
+_ARN_STARTS: Final[Mapping[str, tuple[str, str]]] = {
+    "aws:s3/bucket:Bucket": ("s3", ""),
+    "aws:s3/bucketV2:BucketV2": ("s3", ""),
+    "aws:sfn/stateMachine:StateMachine": ("states", "stateMachine:"),
+    "aws:sns/topic:Topic": ("sns", ""),
+    "aws:sqs/queue:Queue": ("sqs", ""),
+    "aws:lambda/function:Function": ("lambda", "function:"),
+    "aws:cloudwatch/logGroup:LogGroup": ("logs", "log-group:"),
+    "aws:dynamodb/table:Table": ("dynamodb", "table/"),
+}
+"""Service and start of the resource in ARNs that end in the name that the program gives: those can be written before
+AWS gives them out."""
+
+
+def _named_by_arn(value: str, target: Resource) -> bool:
+    """Whether a text is the ARN of a resource whose own ARN is not known yet."""
+    service, start = _ARN_STARTS.get(target.type, ("", ""))
+    parts = value.removesuffix(":*").split(":", 5)
+    if len(parts) < 6 or parts[2] != service or isinstance(target.text("arn"), str):
+        return False
+    return parts[5] in {f"{start}{target.text(key)}" for key in ("name", "bucket") if isinstance(target.text(key), str)}
 
 
 class Stack:
@@ -200,6 +221,8 @@ class Stack:
             return Match.NO
         identities = [target.text(key) for key in _IDENTITIES.get(target.type, _NAMED)]
         if found in identities:
+            return Match.YES
+        if _named_by_arn(found, target):
             return Match.YES
         if target.urn in made_from and not any(isinstance(identity, str) for identity in identities):
             return Match.YES

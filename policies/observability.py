@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
+from policies.functions import STATE_MACHINE
 from policies.keys import own_key
-from policies.model import Family, Findings, Resource, Setting, Settings, Severity, undecided, violation
-from policies.plain import UNKNOWN, number
+from policies.model import Family, Findings, Match, Resource, Setting, Settings, Severity, Stack, undecided, violation
+from policies.plain import UNKNOWN, Plain, at, number, switch, text
 
 family = Family("Logs and alarms")
 
 LOG_GROUP: Final = "aws:cloudwatch/logGroup:LogGroup"
+METRIC_ALARM: Final = "aws:cloudwatch/metricAlarm:MetricAlarm"
+COMPOSITE_ALARM: Final = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
 
 _LOGS: Final = "CloudWatch Logs user guide: "
 
@@ -65,3 +68,71 @@ def log_retention(resource: Resource, settings: Settings) -> Findings:
         yield violation("retentionInDays", "is absent or 0, so logs are kept for ever")
     elif days < settings["minimumDays"]:
         yield violation("retentionInDays", f"keeps logs {days} days; {settings['minimumDays']} are the least")
+
+
+@family.resource_rule(
+    "ALM-01",
+    "alarm-has-actions",
+    "Every alarm tells somebody",
+    Severity.MEDIUM,
+    (METRIC_ALARM, COMPOSITE_ALARM),
+    fix="Set alarmActions to the topic for failures, and leave actionsEnabled true.",
+    source="CloudWatch user guide: Using Amazon CloudWatch alarms: alarm actions",
+    frameworks=(
+        "checkov CKV_AWS_319",
+        "cdk-nag HIPAA.Security-CloudWatchAlarmAction",
+        "Security Hub CloudWatch.15",
+        "Security Hub CloudWatch.17",
+    ),
+)
+def alarm_has_actions(resource: Resource, settings: Settings) -> Findings:
+    """An alarm that nobody hears is a line in a console."""
+    actions = resource.value("alarmActions")
+    if actions is UNKNOWN:
+        yield undecided("alarmActions")
+    elif not any(text(action) is not None for action in resource.items("alarmActions")):
+        yield violation("alarmActions", "is absent or empty, so nobody is told")
+    enabled = switch(resource.value("actionsEnabled"))
+    if enabled is UNKNOWN:
+        yield undecided("actionsEnabled")
+    elif enabled is False:
+        yield violation("actionsEnabled", "is false, so nobody is told")
+
+
+_FAILURES: Final = frozenset({"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"})
+
+
+@family.stack_rule(
+    "ALM-02",
+    "failures-have-an-alarm",
+    "Failed executions of a state machine raise an alarm",
+    Severity.MEDIUM,
+    (STATE_MACHINE,),
+    fix="Add a MetricAlarm on AWS/States ExecutionsFailed, with the state machine's ARN as StateMachineArn.",
+    source="Step Functions developer guide: Monitoring Step Functions metrics using Amazon CloudWatch",
+)
+def failures_have_an_alarm(resource: Resource, stack: Stack, settings: Settings) -> Findings:
+    """A pipeline that fails in silence is found out by whoever misses its data."""
+    answers = [_watches(alarm, resource, stack) for alarm in stack.of(METRIC_ALARM)]
+    if Match.YES in answers:
+        return
+    if Match.MAYBE in answers:
+        yield undecided("", "may have an alarm; which state machine that watches is not known yet")
+    else:
+        yield violation("", "has no alarm on executions that failed")
+
+
+def _watches(alarm: Resource, machine: Resource, stack: Stack) -> Match:
+    metrics: list[tuple[str, Plain]] = [("dimensions", alarm.properties)]
+    metrics += [("metricQueries", at(query, "metric")) for query in alarm.items("metricQueries")]
+    answer = Match.NO
+    for name, metric in metrics:
+        namespace, kind = text(at(metric, "namespace")), text(at(metric, "metricName"))
+        if UNKNOWN in (namespace, kind):
+            answer = Match.MAYBE
+        elif namespace == "AWS/States" and kind in _FAILURES:
+            match = stack.refers(alarm, name, at(metric, "dimensions", "StateMachineArn"), machine, whole=False)
+            if match is Match.YES:
+                return Match.YES
+            answer = Match.MAYBE if match is Match.MAYBE else answer
+    return answer

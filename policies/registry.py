@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from policies import buckets, data, emr, functions, keys, messaging, network, observability
+from policies import access, buckets, data, emr, functions, keys, messaging, network, observability
 from policies.model import Family, Rule
 
 FAMILIES: Final[tuple[Family, ...]] = (
@@ -12,6 +12,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
     emr.family,
     buckets.family,
     keys.family,
+    access.family,
     functions.family,
     messaging.family,
     observability.family,

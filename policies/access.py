@@ -1,0 +1,492 @@
+"""Rules of IAM: every permission is named, bounded, and cannot give itself more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from policies.action_table import knows_no_resource
+from policies.iam_documents import (
+    Document,
+    Principal,
+    Statement,
+    any_of,
+    bound,
+    parse_arn,
+    parse_document,
+    public,
+)
+from policies.model import Family, Findings, Match, Resource, Setting, Settings, Severity, undecided, violation
+from policies.plain import MALFORMED, UNKNOWN, Malformed, Plain, Unknown, at, text
+
+family = Family("IAM")
+
+ROLE: Final = "aws:iam/role:Role"
+_IDENTITY_POLICIES: Final = {
+    "aws:iam/policy:Policy": "policy",
+    "aws:iam/rolePolicy:RolePolicy": "policy",
+    "aws:iam/userPolicy:UserPolicy": "policy",
+    "aws:iam/groupPolicy:GroupPolicy": "policy",
+    "aws:ssoadmin/permissionSetInlinePolicy:PermissionSetInlinePolicy": "inlinePolicy",
+}
+_POLICY_HOLDERS: Final = (*_IDENTITY_POLICIES, ROLE)
+_ATTACHMENTS: Final = {
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "policyArn",
+    "aws:iam/policyAttachment:PolicyAttachment": "policyArn",
+    "aws:iam/userPolicyAttachment:UserPolicyAttachment": "policyArn",
+    "aws:iam/groupPolicyAttachment:GroupPolicyAttachment": "policyArn",
+    "aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive": "policyArns",
+    "aws:iam/userPolicyAttachmentsExclusive:UserPolicyAttachmentsExclusive": "policyArns",
+    "aws:iam/groupPolicyAttachmentsExclusive:GroupPolicyAttachmentsExclusive": "policyArns",
+    "aws:ssoadmin/managedPolicyAttachment:ManagedPolicyAttachment": "managedPolicyArn",
+    ROLE: "managedPolicyArns",
+}
+_USERS: Final = (
+    "aws:iam/user:User",
+    "aws:iam/accessKey:AccessKey",
+    "aws:iam/userLoginProfile:UserLoginProfile",
+)
+
+_GUIDE: Final = "IAM user guide: "
+
+
+def _documents(resource: Resource) -> Iterator[tuple[str, Plain]]:
+    """The policies in a resource that grant permissions to an identity."""
+    if resource.type != ROLE:
+        name = _IDENTITY_POLICIES[resource.type]
+        yield name, resource.value(name)
+        return
+    for index, entry in enumerate(resource.items("inlinePolicies")):
+        yield f"inlinePolicies[{index}].policy", at(entry, "policy")
+
+
+def _each_statement(resource: Resource, judge: Callable[[Statement], Iterator[tuple[Match, str]]]) -> Findings:
+    """Findings of a judgement about every statement that allows something."""
+    for where, value in _documents(resource):
+        document = parse_document(value)
+        if document is UNKNOWN:
+            yield undecided(where)
+        elif document is MALFORMED:
+            yield undecided(where, "is no JSON document")
+        elif document is not None and not isinstance(document, Unknown | Malformed):
+            for statement in document:
+                if statement.allows is Match.NO:
+                    continue
+                for answer, what in judge(statement):
+                    place = f"{where}.{statement.where}"
+                    if answer is Match.YES and statement.allows is Match.YES:
+                        yield violation(place, what)
+                    elif answer is not Match.NO:
+                        yield undecided(place, f"perhaps {what}; the statement is not wholly known yet")
+
+
+def _everything(pattern: str) -> bool:
+    """Whether an action pattern holds every action of every service."""
+    return "*" in pattern and not pattern.strip("*?:")
+
+
+def _any_action(pattern: str) -> bool:
+    """Whether an action pattern holds every action of a service, or the same action of every service."""
+    service, _, action = pattern.partition(":")
+    wild_service = "*" in service or "?" in service
+    return wild_service or ("*" in action and not action.strip("*?"))
+
+
+@family.resource_rule(
+    "IAM-01",
+    "no-admin-statements",
+    "No policy grants everything",
+    Severity.CRITICAL,
+    _POLICY_HOLDERS,
+    fix="Name the actions that are needed.",
+    source=_GUIDE + "Grant least privilege",
+    frameworks=(
+        "checkov CKV_AWS_62",
+        "checkov CKV_AWS_63",
+        "checkov CKV_AWS_275",
+        "checkov CKV2_AWS_40",
+        "trivy AVD-AWS-0057",
+        "cdk-nag HIPAA.Security-IAMPolicyNoStatementsWithAdminAccess",
+        "Security Hub IAM.1",
+        "CIS AWS 1.16",
+    ),
+)
+def no_admin_statements(resource: Resource, settings: Settings) -> Findings:
+    """The action * is everything, whatever resources and conditions stand beside it."""
+
+    def judge(statement: Statement) -> Iterator[tuple[Match, str]]:
+        for action in statement.actions:
+            if not isinstance(action, Unknown) and _everything(action):
+                yield Match.YES, "grants every action of every service"
+
+    return _each_statement(resource, judge)
+
+
+def open_resource(pattern: str) -> bool:
+    """Whether a resource pattern names nothing: ``*``, or an ARN that ends in wildcards only."""
+    arn = parse_arn(pattern)
+    if arn is None:
+        return "*" in pattern and not pattern.strip("*?:/")
+    return "*" in arn.resource and not arn.resource.strip("*?:/")
+
+
+_RESOURCE_CONDITIONS: Final = frozenset(
+    {"aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths", "ec2:vpc", "ec2:subnet", "kms:resourcealiases"}
+)
+_RESOURCE_CONDITION_PREFIXES: Final = ("aws:resourcetag/", "aws:requesttag/", "kms:encryptioncontext:")
+_POSITIVE: Final = ("stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike")
+
+
+def _bounds_resources(statement: Statement) -> bool:
+    """Whether a condition says which resources are meant: their account, tags, network or encryption context."""
+    for condition in statement.conditions:
+        key = condition.key.casefold()
+        if condition.base not in _POSITIVE or condition.passes_when_absent or not condition.values:
+            continue
+        names = key in _RESOURCE_CONDITIONS or key.startswith(_RESOURCE_CONDITION_PREFIXES) or ":resourcetag/" in key
+        if names and all(value is UNKNOWN or str(value).strip("*?") for value in condition.values):
+            return True
+    return False
+
+
+@family.resource_rule(
+    "IAM-02",
+    "no-service-wildcards",
+    "No policy grants all of a service, or an action on every resource",
+    Severity.HIGH,
+    _POLICY_HOLDERS,
+    fix="Name the actions, and the ARNs of the resources that they are for.",
+    source="Service authorization reference: Actions, resources, and condition keys for AWS services",
+    frameworks=(
+        "checkov CKV_AWS_355",
+        "checkov CKV_AWS_290",
+        "checkov CKV_AWS_288",
+        "checkov CKV_AWS_287",
+        "trivy AVD-AWS-0057",
+        "trivy AVD-AWS-0345",
+        "cdk-nag AwsSolutions-IAM5",
+        "Security Hub IAM.21",
+        "Security Hub KMS.1",
+    ),
+)
+def no_service_wildcards(resource: Resource, settings: Settings) -> Findings:
+    """Some actions know no resource, and for those * is the only way to say it."""
+
+    def judge(statement: Statement) -> Iterator[tuple[Match, str]]:
+        known = [action for action in statement.actions if not isinstance(action, Unknown)]
+        for action in known:
+            if _everything(action):
+                continue
+            if _any_action(action):
+                yield Match.YES, f"grants {action}"
+        if _bounds_resources(statement):
+            return
+        wide = any(pattern is not UNKNOWN and open_resource(str(pattern)) for pattern in statement.resources)
+        maybe = UNKNOWN in statement.resources
+        bounded = [action for action in known if not _any_action(action) and not _cannot_name_resource(action)]
+        if bounded and (wide or maybe):
+            yield (Match.YES if wide else Match.MAYBE), f"grants {bounded[0]} on every resource"
+
+    return _each_statement(resource, judge)
+
+
+def _cannot_name_resource(action: str) -> bool:
+    """Whether no resource can be named for an action; looking around (Describe*, List*) needs none either."""
+    service, _, name = action.casefold().partition(":")
+    if "*" not in name and "?" not in name:
+        return knows_no_resource(action)
+    return name.startswith(("describe", "list")) and bool(service)
+
+
+@family.resource_rule(
+    "IAM-03",
+    "no-inverted-statements",
+    "No policy allows all but what it names",
+    Severity.HIGH,
+    _POLICY_HOLDERS,
+    fix="Name the actions and resources that are allowed.",
+    source=_GUIDE + "IAM JSON policy elements: NotAction; NotResource",
+    frameworks=("trivy AVD-AWS-0057",),
+)
+def no_inverted_statements(resource: Resource, settings: Settings) -> Findings:
+    """What AWS adds tomorrow is allowed the day after. A Deny of this kind is fine."""
+
+    def judge(statement: Statement) -> Iterator[tuple[Match, str]]:
+        if statement.not_actions:
+            yield Match.YES, "allows every action but some (NotAction)"
+        if statement.not_resources:
+            yield Match.YES, "allows every resource but some (NotResource)"
+
+    return _each_statement(resource, judge)
+
+
+def _role_name_pattern(pattern: str) -> str | None:
+    """The name of the roles that a resource pattern holds, with its wildcards; None when it may hold any role."""
+    if open_resource(pattern):
+        return None
+    arn = parse_arn(pattern)
+    path = arn.resource if arn is not None else pattern
+    kind, separator, name = path.partition("/")
+    if not separator or "*" in kind:
+        return None if "*" in kind or "?" in kind else path
+    literal = name.strip("*?/")
+    return name if literal and not name.startswith(("*", "?")) else None
+
+
+@family.resource_rule(
+    "IAM-04",
+    "passrole-bounded",
+    "Roles are passed by name, to services by name",
+    Severity.HIGH,
+    _POLICY_HOLDERS,
+    fix="Name the role's ARN; with a wildcard in its name, add the condition iam:PassedToService.",
+    source=_GUIDE + "Grant a user permissions to pass a role to an AWS service",
+    frameworks=("checkov CKV_AWS_286", "checkov CKV_AWS_289", "trivy AVD-AWS-0342"),
+)
+def passrole_bounded(resource: Resource, settings: Settings) -> Findings:
+    """Whoever may pass any role may become any role."""
+
+    def judge(statement: Statement) -> Iterator[tuple[Match, str]]:
+        granted = statement.grants("iam:PassRole")
+        if granted is Match.NO or statement.not_resources:
+            if granted is Match.YES:
+                yield Match.YES, "passes every role but some"
+            return
+        limited = any(
+            condition.base in _POSITIVE
+            and not condition.passes_when_absent
+            and condition.values
+            and all(value is UNKNOWN or str(value).strip("*?") for value in condition.values)
+            for condition in statement.condition("iam:PassedToService")
+        )
+        for pattern in statement.resources:
+            if isinstance(pattern, Unknown):
+                yield Match.MAYBE, "passes any role"
+                continue
+            name = _role_name_pattern(pattern)
+            if name is None:
+                yield granted, "passes any role"
+            elif ("*" in name or "?" in name) and not limited:
+                yield granted, "passes roles by a wildcard, to any service"
+
+    return _each_statement(resource, judge)
+
+
+_ESCALATING: Final = tuple(
+    f"iam:{name}"
+    for name in (
+        "AddUserToGroup",
+        "AttachGroupPolicy",
+        "AttachRolePolicy",
+        "AttachUserPolicy",
+        "CreateAccessKey",
+        "CreateLoginProfile",
+        "CreatePolicyVersion",
+        "DeleteRolePermissionsBoundary",
+        "DeleteUserPermissionsBoundary",
+        "PutGroupPolicy",
+        "PutRolePermissionsBoundary",
+        "PutRolePolicy",
+        "PutUserPermissionsBoundary",
+        "PutUserPolicy",
+        "SetDefaultPolicyVersion",
+        "UpdateAssumeRolePolicy",
+        "UpdateLoginProfile",
+    )
+)
+
+
+@family.resource_rule(
+    "IAM-05",
+    "no-escalation",
+    "No policy lets its holder write permissions",
+    Severity.HIGH,
+    _POLICY_HOLDERS,
+    fix="Leave permissions to the program that deploys; or bind them by iam:PermissionsBoundary or iam:PolicyARN.",
+    source=_GUIDE + "Permissions boundaries for IAM entities: delegating responsibility",
+    frameworks=("checkov CKV_AWS_286", "checkov CKV_AWS_289"),
+)
+def no_escalation(resource: Resource, settings: Settings) -> Findings:
+    """Whoever writes permissions has them all."""
+
+    def judge(statement: Statement) -> Iterator[tuple[Match, str]]:
+        if any(_everything(str(action)) for action in statement.actions if action is not UNKNOWN):
+            return
+        for key in ("iam:PermissionsBoundary", "iam:PolicyARN"):
+            if any(c.base in _POSITIVE and not c.passes_when_absent for c in statement.condition(key)):
+                return
+        answers = [(action, statement.grants(action)) for action in _ESCALATING]
+        sure = [action for action, answer in answers if answer is Match.YES]
+        if sure:
+            more = f" and {len(sure) - 1} more" if len(sure) > 1 else ""
+            yield Match.YES, f"grants {sure[0]}{more}, by which its holder gets any permission"
+        elif any(answer is Match.MAYBE for _, answer in answers):
+            yield Match.MAYBE, "grants actions that write permissions"
+
+    return _each_statement(resource, judge)
+
+
+_BROAD_NAME: Final = re.compile(r"(FullAccess|PowerUser|Administrator|Admin(Access)?$)", re.IGNORECASE)
+_BROAD: Final = frozenset(
+    name.lower()
+    for name in (
+        "AmazonEC2RoleforDataPipelineRole",
+        "AmazonEC2RoleforSSM",
+        "AmazonElasticMapReduceRole",
+        "AmazonElasticMapReduceforEC2Role",
+        "AWSDataPipelineRole",
+        "AWSLambda_FullAccess",
+        "DataScientist",
+        "ReadOnlyAccess",
+        "SecretsManagerReadWrite",
+    )
+)
+
+
+@family.resource_rule(
+    "IAM-06",
+    "no-broad-managed-policies",
+    "No broad policy of AWS's own is attached",
+    Severity.CRITICAL,
+    tuple(_ATTACHMENTS),
+    fix="Write a policy with the actions and resources that are needed.",
+    source="AWS managed policy reference guide; EMR management guide: Service role (v2 policies); EC2 instance profile",
+    frameworks=(
+        "checkov CKV_AWS_274",
+        "checkov CKV2_AWS_56",
+        "cdk-nag AwsSolutions-IAM4",
+        "Security Hub IAM.18",
+    ),
+    settings={
+        "allowed": Setting(
+            {"type": "array", "items": {"type": "string"}},
+            [],
+            "Names of policies of AWS's own that may be attached although they are broad.",
+        )
+    },
+)
+def no_broad_managed_policies(resource: Resource, settings: Settings) -> Findings:
+    """By name, in any partition and under any path; the first EMR policies reach every bucket of the account."""
+    name = _ATTACHMENTS[resource.type]
+    allowed = {str(entry).lower() for entry in settings["allowed"]}
+    many = name.endswith("s")
+    for index, value in enumerate(resource.items(name)):
+        where = f"{name}[{index}]" if many else name
+        written = text(value)
+        if written is UNKNOWN:
+            yield undecided(where)
+            continue
+        arn = parse_arn(str(written or ""))
+        if arn is None or arn.service != "iam" or arn.account != "aws":
+            continue
+        policy = arn.resource.rpartition("/")[2]
+        if policy.lower() not in allowed and (policy.lower() in _BROAD or _BROAD_NAME.search(policy)):
+            yield violation(where, f"attaches {policy}, which grants far more than a pipeline needs")
+
+
+def _trust(resource: Resource) -> tuple[Document, str | None]:
+    document = parse_document(resource.value("assumeRolePolicy"))
+    if document is None:
+        return (), None
+    if isinstance(document, Unknown):
+        return (), "is not known yet"
+    if isinstance(document, Malformed):
+        return (), "is no JSON document"
+    return document, None
+
+
+@family.resource_rule(
+    "IAM-07",
+    "trust-bounded",
+    "Every role says who may assume it",
+    Severity.CRITICAL,
+    (ROLE,),
+    fix="Name the service or role; another account needs a condition, on sts:ExternalId or aws:PrincipalOrgID.",
+    source=_GUIDE + "IAM JSON policy elements: Principal; The confused deputy problem",
+    frameworks=(
+        "checkov CKV_AWS_60",
+        "checkov CKV_AWS_61",
+        "checkov CKV_AWS_358",
+        "checkov CKV_AWS_393",
+    ),
+    settings={
+        "accounts": Setting(
+            {"type": "array", "items": {"type": "string"}},
+            [],
+            "Account ids that are the owner's own. When given, roles and users of other accounts need a condition too.",
+        )
+    },
+)
+def trust_bounded(resource: Resource, settings: Settings) -> Findings:
+    """Everybody in the world, everybody in an account, and everybody at an identity provider are too many."""
+    document, reason = _trust(resource)
+    if reason:
+        yield undecided("assumeRolePolicy", reason)
+    for statement in document:
+        where = f"assumeRolePolicy.{statement.where}"
+        if statement.allows is Match.NO:
+            continue
+        answer = public(statement)
+        if answer is Match.YES:
+            yield violation(where, "lets anybody assume the role")
+        elif answer is Match.MAYBE:
+            yield undecided(where, "may let anybody assume the role; it is not wholly known yet")
+        else:
+            yield from _outsiders(statement, where, settings["accounts"])
+
+
+def _outsiders(statement: Statement, where: str, own: list[str]) -> Findings:
+    tied = any_of((bound(statement), _has_external_id(statement)))
+    for principal in statement.principals:
+        what = _too_many(principal, statement, own)
+        if what is None or tied is Match.YES:
+            continue
+        yield violation(where, what) if tied is Match.NO else undecided(where, f"perhaps {what}")
+
+
+def _too_many(principal: Principal, statement: Statement, own: list[str]) -> str | None:
+    """Who is let in by a principal that no condition narrows; None when that is somebody in particular."""
+    if principal.kind.casefold() == "federated":
+        narrowed = any(
+            condition.key.casefold().endswith((":sub", ":aud", ":amr"))
+            and condition.base in ("stringequals", "stringequalsignorecase", "stringlike")
+            and not condition.passes_when_absent
+            and condition.values
+            and all(value is UNKNOWN or str(value).strip("*?") for value in condition.values)
+            for condition in statement.conditions
+        )
+        return None if narrowed else "lets everybody at an identity provider assume the role"
+    account = principal.account
+    if account is None or account in own:
+        return None
+    if principal.whole_account:
+        return f"lets everybody in account {account} assume the role"
+    return f"lets account {account}, which is not the owner's, assume the role" if own else None
+
+
+def _has_external_id(statement: Statement) -> Match:
+    return any_of(
+        Match.MAYBE
+        if UNKNOWN in condition.values
+        else Match.YES
+        if condition.values and all(str(value).strip("*?") for value in condition.values)
+        else Match.NO
+        for condition in statement.condition("sts:ExternalId")
+        if condition.base in _POSITIVE and not condition.passes_when_absent
+    )
+
+
+@family.resource_rule(
+    "IAM-08",
+    "no-users-or-keys",
+    "No user and no access key",
+    Severity.HIGH,
+    _USERS,
+    fix="Use roles: they hand out credentials that end by themselves.",
+    source=_GUIDE + "Security best practices: require workloads to use temporary credentials",
+    frameworks=("checkov CKV_AWS_273", "checkov CKV_AWS_40", "trivy AVD-AWS-0143", "Security Hub IAM.2"),
+)
+def no_users_or_keys(resource: Resource, settings: Settings) -> Findings:
+    """An access key works until somebody remembers it."""
+    yield violation("", "is a credential that does not end by itself")
