@@ -41,15 +41,11 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True)
 class Failure(Exception):
-    """A Pulumi command that failed; `output` is what it said."""
+    """A Pulumi command that failed; the message is the command and what it said."""
 
-    command: str
-    output: str
-
-    def __str__(self) -> str:
-        return f"'{self.command}' failed:\n{self.output}"
+    def __init__(self, command: str, output: str) -> None:
+        super().__init__(f"'{command}' failed:\n{output}")
 
 
 @dataclass(frozen=True)
