@@ -64,13 +64,10 @@ def error_code(error: ClientError) -> str:
 
 
 def describe_error(error: ClientError) -> str:
-    """Operation, code and message; and where a 500 comes from in the sandbox."""
+    """Operation, code and message."""
     details = error.response.get("Error", {})
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    if status == 500:
-        # moto's answer is a page in HTML that says nothing more.
-        return (
-            f"{error.operation_name}: HTTP 500: the sandbox's AWS lacks {error.operation_name} or failed in it;"
-            " its log says more"
-        )
-    return f"{error.operation_name}: {details.get('Code', 'error')}: {details.get('Message', '')}"
+    code = str(details.get("Code", "error"))
+    if code.isdigit():
+        # Not an answer of the API: a page in HTML, as moto gives for what it lacks.
+        return f"{error.operation_name}: HTTP {code}: the AWS API lacks this call or failed in it; its log says more"
+    return f"{error.operation_name}: {code}: {details.get('Message', '')}"

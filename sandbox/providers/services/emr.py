@@ -20,6 +20,7 @@ from sandbox.providers.table import (
     ResourceType,
     State,
     Tagging,
+    camel,
     given,
     gone,
     names,
@@ -318,6 +319,9 @@ def _read_cluster(operation: Operation, identifier: str, prior: State) -> State 
     if prior.get("configurationsJson"):
         configurations = _plain_configurations(cluster.get("Configurations") or [])
         state["configurationsJson"] = json.dumps(configurations) if configurations else None
+    if prior.get("autoTerminationPolicy"):
+        answer = operation.client("emr").get_auto_termination_policy(ClusterId=identifier)
+        state["autoTerminationPolicy"] = camel(answer.get("AutoTerminationPolicy")) or None
     if prior.get("kerberosAttributes"):
         # AWS never gives passwords; the provider keeps what was given.
         realm = (cluster.get("KerberosAttributes") or {}).get("Realm")
@@ -541,7 +545,6 @@ TYPES = (
         | names("terminationProtection unhealthyNodeReplacement stepConcurrencyLevel visibleToAllUsers"),
         not_read={
             "kerberosAttributes": "AWS gives no passwords; the realm is read",
-            "autoTerminationPolicy": "moto has no GetAutoTerminationPolicy",
             "placementGroupConfigs": "moto does not give it back",
             "bootstrapActions": "cannot change; moto's list is not needed",
             "additionalInfo": "EMR does not give it back",

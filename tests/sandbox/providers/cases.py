@@ -133,6 +133,8 @@ def cluster(world: World) -> dict[str, Any]:
         "logUri": "s3://world-logs/emr/",
         "keepJobFlowAliveWhenNoSteps": True,
         "terminationProtection": True,
+        "autoTerminationPolicy": {"idleTimeout": 3600},
+        "unhealthyNodeReplacement": True,
         "stepConcurrencyLevel": 4,
     }
 
@@ -502,6 +504,8 @@ CASES: tuple[Case, ...] = (
         changes={
             "terminationProtection": False,
             "stepConcurrencyLevel": 5,
+            "autoTerminationPolicy": {"idleTimeout": 7200},
+            "unhealthyNodeReplacement": False,
             "coreInstanceGroup": {
                 "instanceType": "m5.xlarge",
                 "instanceCount": 3,
@@ -514,7 +518,7 @@ CASES: tuple[Case, ...] = (
             "configurationsJson": json.dumps([{"Classification": "spark", "Properties": {"a": "c"}}]),
             "coreInstanceGroup": {"instanceType": "m5.2xlarge", "instanceCount": 2, "ebsConfigs": VOLUMES},
         },
-        absent=frozenset(["coreInstanceFleet", "masterInstanceFleet", "steps", "scaleDownBehavior"]),
+        absent=frozenset(["coreInstanceFleet", "masterInstanceFleet", "steps"]),
     ),
     Case(
         "aws:emr/instanceGroup:InstanceGroup",

@@ -1,8 +1,11 @@
-"""One moto server and one set of providers for all tests of this directory."""
+"""One sandbox AWS and one set of providers for all tests of this directory."""
 
 from __future__ import annotations
 
-import os
+import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,17 +19,35 @@ DEFAULT_TAGS = {"Project": "emr-pipeline", "Stack": "test"}
 
 
 @pytest.fixture(scope="session")
-def endpoint() -> Iterator[str]:
-    # Both are read when moto's modules are first used: the account that it plays, and AWS's own policies.
-    os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT
-    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The sandbox's AWS, in a process of its own: its state, and its extensions of moto, are a process's."""
+    directory = tmp_path_factory.mktemp("sandbox")
+    log = directory / "sandbox.log"
+    with log.open("w") as stream:
+        server = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "sandbox.server",
+                "--directory",
+                str(directory),
+                "--region",
+                REGION,
+                "--with-parent",
+            ],
+            stdin=subprocess.PIPE,
+            stdout=stream,
+            stderr=stream,
+        )
+    state = directory / "sandbox.json"
+    deadline = time.monotonic() + 60
+    while not state.exists():
+        assert server.poll() is None, f"the sandbox ended at once: {log.read_text()}"
+        assert time.monotonic() < deadline, f"the sandbox does not start: {log.read_text()}"
+        time.sleep(0.05)
+    yield json.loads(state.read_text())["endpoint"]
+    server.terminate()
+    server.wait(30)
 
 
 @pytest.fixture(scope="session")

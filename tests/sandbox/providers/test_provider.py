@@ -8,10 +8,12 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
+from botocore.exceptions import ClientError
 
 from sandbox import providers
 from sandbox.providers.clients import AwsClients
 from sandbox.providers.protocol import UNKNOWN, Secret, reveal
+from sandbox.providers.servicer import explain
 from sandbox.providers.table import CancelledError, Operation
 from tests.sandbox.providers.cases import cluster, definition
 from tests.sandbox.providers.conftest import DEFAULT_TAGS
@@ -309,13 +311,16 @@ def test_an_aws_that_does_not_answer_is_said_so(aws: ProviderDriver) -> None:
         running.stop()
 
 
-def test_what_moto_lacks_is_said_so(aws: ProviderDriver, world: World) -> None:
-    token = "aws:emr/cluster:Cluster"
-    given = {**cluster(world), "terminationProtection": False}
-    resource = aws.create(token, "lacking", given)
-    with pytest.raises(grpc.RpcError, match="HTTP 500: the sandbox's AWS lacks SetUnhealthyNodeReplacement"):
-        aws.update(resource, {**given, "unhealthyNodeReplacement": True})
-    aws.delete(resource)
+def test_what_the_sandboxs_aws_lacks_is_said_so(aws: ProviderDriver, world: World) -> None:
+    client = AwsClients(world.endpoint).get("emr", REGION)
+    with pytest.raises(ClientError) as lacking:
+        client.list_studios()
+    assert explain(lacking.value) == "ListStudios: NotInSandbox: the sandbox does not have the API call 'list_studios'"
+
+
+def test_an_answer_that_is_no_answer_of_the_api_is_said_so() -> None:
+    page = ClientError({"Error": {"Code": "500", "Message": "<!doctype html>"}}, "DescribeReleaseLabel")
+    assert explain(page).startswith("DescribeReleaseLabel: HTTP 500: the AWS API lacks this call or failed in it")
 
 
 # -- waiting -----------------------------------------------------------------------------------------------------------
