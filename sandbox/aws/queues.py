@@ -1,18 +1,22 @@
-"""SQS queues that lose nothing under concurrency.
+"""SQS queues that lose nothing under concurrency, and stay quick when they are long.
 
 moto changes a queue's list of messages from every request's thread at once: a message sent while another is deleted
 can be lost, one can be received twice, and a deletion walks the whole queue. Here sending, receiving, deleting and
-changing the visibility of a queue's messages happen one at a time, and waiting for messages blocks nobody.
+changing the visibility of a queue's messages happen one at a time, and waiting for messages blocks nobody. moto also
+counts all of a queue's messages, slowly, for every single one that is sent or received: a thousand of them already
+take a minute.
 """
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from moto.core.utils import camelcase_to_underscores
 from moto.sqs.exceptions import ReceiptHandleIsInvalid
-from moto.sqs.models import Queue, SQSBackend
+from moto.sqs.models import Message, Queue, SQSBackend
 
 from sandbox.aws.runtime import Runtime
 
@@ -54,10 +58,49 @@ def install(runtime: Runtime) -> None:
         with queue._messages_lock:
             add(queue, message)
 
+    runtime.patches.replace(Message, "visible", property(lambda message: _now() > message.visible_at))
+    runtime.patches.replace(Message, "delayed", property(lambda message: _now() < message.delayed_until))
+    runtime.patches.replace(Queue, "attributes", property(QueueAttributes))
+    runtime.patches.replace(SQSBackend, "is_message_valid_based_on_retention_period", _is_retained)
     runtime.patches.replace(SQSBackend, "receive_message", receive_message)
     runtime.patches.replace(SQSBackend, "change_message_visibility", change_message_visibility)
     runtime.patches.replace(Queue, "add_message", add_message)
     runtime.patches.replace(Queue, "delete_message", _delete_message)
+
+
+def _now() -> float:
+    return time.time() * 1000
+
+
+class QueueAttributes(Mapping[str, Any]):
+    """A queue's attributes, each worked out when it is read; moto works out all of them."""
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+
+    def __iter__(self) -> Iterator[str]:
+        queue = self._queue
+        yield from queue.BASE_ATTRIBUTES
+        if queue.fifo_queue:
+            yield from queue.FIFO_ATTRIBUTES
+        if queue.kms_master_key_id:
+            yield from queue.KMS_ATTRIBUTES
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in set(self):
+            raise KeyError(name)
+        value = getattr(self._queue, camelcase_to_underscores(name))
+        if name == "RedrivePolicy" and value:
+            return json.dumps(value)
+        return str(value).lower() if isinstance(value, bool) else value
+
+
+def _is_retained(backend: Any, queue_name: str, message: Any) -> bool:
+    period = int(backend.get_queue(queue_name).message_retention_period)
+    return message.sent_timestamp + period * 1000 > _now()
 
 
 def _delete_message(queue: Any, receipt_handle: str) -> None:

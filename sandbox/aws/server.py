@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -57,7 +58,10 @@ def start(options: AwsOptions) -> RunningAws:
     patches = Patches()
     try:
         application = _LateApplication()
-        server = make_server("127.0.0.1", options.port, application, threaded=True, request_handler=_request_handler())
+        with listen(options.port) as listener:
+            server = make_server(
+                "127.0.0.1", options.port, application, True, request_handler=_request_handler(), fd=listener.fileno()
+            )
         runtime = Runtime(options, server.port, patches)
         runtime.subdirectory()
         _set_environment(runtime)
@@ -69,6 +73,14 @@ def start(options: AwsOptions) -> RunningAws:
         raise
     log.info("AWS answers at %s (region %s, account %s)", runtime.endpoint, options.region, options.account_id)
     return RunningAws(runtime, server, thread)
+
+
+def listen(port: int) -> socket.socket:
+    """Take the port; werkzeug itself would end the process if it is taken."""
+    try:
+        return socket.create_server(("127.0.0.1", port), backlog=128)
+    except OSError as error:
+        raise RuntimeError(f"the sandbox cannot listen on 127.0.0.1:{port}: {error.strerror}") from error
 
 
 class _LateApplication:

@@ -15,6 +15,7 @@ import pytest
 
 from sandbox import aws
 from sandbox.aws.patches import PatchError, Patches
+from sandbox.aws.server import listen
 
 
 class Example:
@@ -117,3 +118,10 @@ def test_nothing_outlives_the_sandbox_even_when_it_is_killed(process, tmp_path):
     started.send_signal(signal.SIGKILL)
     started.wait()
     wait_until_ended(tmp_path / "step-1", tmp_path / "function-1")
+
+
+def test_a_taken_port_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(RuntimeError, match=rf"127\.0\.0\.1:{port}"):
+            listen(port)
