@@ -343,7 +343,7 @@ def glue_catalog_not_public(resource: Resource, settings: Settings) -> Findings:
     "Results of queries are encrypted, whatever a client asks for",
     Severity.MEDIUM,
     (WORKGROUP, ATHENA_DATABASE),
-    fix="Set the result's encryptionConfiguration to SSE_KMS with the stack's key, and enforceWorkgroupConfiguration true.",
+    fix="Set encryptionConfiguration to SSE_KMS with the stack's key, and enforceWorkgroupConfiguration to true.",
     source="Athena user guide: Encrypting Athena query results; Override client-side settings",
     frameworks=(
         "checkov CKV_AWS_77",

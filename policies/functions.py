@@ -225,7 +225,7 @@ def function_environment_key(resource: Resource, settings: Settings) -> Findings
     "State machines log what they do",
     Severity.HIGH,
     (STATE_MACHINE,),
-    fix="Set loggingConfiguration.level to ALL or ERROR, and logDestination to the ARN of a log group with :* after it.",
+    fix="Set loggingConfiguration.level to ALL or ERROR, and logDestination to a log group's ARN with :* after it.",
     source=_STATES + "Using CloudWatch Logs to log execution history",
     frameworks=("checkov CKV_AWS_285", "cdk-nag AwsSolutions-SF1", "Security Hub StepFunctions.1"),
 )

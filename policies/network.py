@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from policies.addresses import Network, Ports, is_internet, parse_network, parse_ports
+from policies.iam_documents import Statement, all_of, bound, negate, parse_document
 from policies.model import Family, Findings, Match, Resource, Setting, Settings, Severity, Stack, undecided, violation
-from policies.plain import UNKNOWN, Plain, Unknown, at, listed, record, switch, text
+from policies.plain import UNKNOWN, Malformed, Plain, Unknown, at, listed, record, switch, text
 
 family = Family("Network")
 
@@ -620,6 +621,186 @@ def nacl_no_public_ingress(resource: Resource, settings: Settings) -> Findings:
                 yield undecided(f"{prefix}{key}", "is part of a rule that is not wholly known yet")
             else:
                 yield violation(f"{prefix}{key}", f"lets {network} in, on {ports}")
+
+
+def _service_of(endpoint: Resource) -> str | Unknown | None:
+    """The service that an endpoint leads to, without region: ``s3``, ``ecr.api``."""
+    name = endpoint.text("serviceName")
+    if not isinstance(name, str):
+        return name
+    parts = name.split(".")
+    start = parts.index("amazonaws") + 2 if "amazonaws" in parts else 0
+    return ".".join(parts[start:]) or None
+
+
+def _kind_of(endpoint: Resource) -> str | Unknown:
+    kind = endpoint.text("vpcEndpointType")
+    return kind if isinstance(kind, Unknown) else (kind or "Gateway").lower()
+
+
+@family.stack_rule(
+    "NET-11",
+    "endpoints-present",
+    "A cluster reaches S3, and what else it needs, without the internet",
+    Severity.MEDIUM,
+    (EMR_CLUSTER,),
+    fix="Add a gateway endpoint for S3 with the subnet's route table, and interface endpoints with privateDnsEnabled.",
+    source="EMR management guide: Connect to Amazon EMR using an interface VPC endpoint; Private subnets: S3 endpoint",
+    frameworks=("Security Hub EC2.10",),
+    settings={
+        "interfaces": Setting(
+            {"type": "array", "items": {"type": "string"}},
+            [],
+            "Services that need an interface endpoint in the cluster's VPC, e.g. elasticmapreduce.",
+        )
+    },
+)
+def endpoints_present(resource: Resource, stack: Stack, settings: Settings) -> Findings:
+    """Traffic through an endpoint stays in AWS, and the endpoint's policy says which buckets it may reach."""
+    subnets, _ = cluster_subnets(resource, stack)
+    for subnet in subnets:
+        found = _has_s3_gateway(subnet, stack)
+        if found is Match.NO:
+            yield violation("ec2Attributes", f"runs in subnet {subnet.name}, whose routes know no endpoint of S3")
+        elif found is Match.MAYBE:
+            yield undecided("ec2Attributes", f"runs in subnet {subnet.name}; its endpoint of S3 is not known yet")
+        vpcs, complete = stack.named(subnet, "vpcId", [subnet.value("vpcId")], VPC, DEFAULT_VPC)
+        if not complete:
+            continue
+        for service in settings["interfaces"]:
+            answer = _has_interface(str(service), vpcs[0], stack)
+            if answer is Match.NO:
+                yield violation("ec2Attributes", f"runs in a VPC without an interface endpoint of {service}")
+            elif answer is Match.MAYBE:
+                yield undecided("ec2Attributes", f"runs in a VPC whose endpoint of {service} is not known yet")
+
+
+def _tables_of(subnet: Resource, stack: Stack) -> tuple[list[Resource], bool]:
+    """The route tables that a subnet, or the VPC for it, is associated with, and whether that is known."""
+    associations, possible = stack.referring(subnet, "subnetId", ROUTE_TABLE_ASSOCIATION)
+    if not associations:
+        vpcs, complete = stack.named(subnet, "vpcId", [subnet.value("vpcId")], VPC, DEFAULT_VPC)
+        mains = [stack.referring(vpc, "vpcId", MAIN_ROUTE_TABLE_ASSOCIATION) for vpc in vpcs]
+        associations = [main for certain, _ in mains for main in certain]
+        defaults = [
+            table
+            for table in stack.of(DEFAULT_ROUTE_TABLE)
+            if any(_is_default_table_of(table, "defaultRouteTableId", vpc) for vpc in vpcs)
+        ]
+        if not associations:
+            return defaults, complete and not possible
+    named = [
+        stack.named(source, "routeTableId", [source.value("routeTableId")], ROUTE_TABLE, DEFAULT_ROUTE_TABLE)
+        for source in associations
+    ]
+    return [table for tables, _ in named for table in tables], all(complete for _, complete in named)
+
+
+def _has_s3_gateway(subnet: Resource, stack: Stack) -> Match:
+    tables, complete = _tables_of(subnet, stack)
+    answer = Match.NO if complete else Match.MAYBE
+    for endpoint in stack.of(VPC_ENDPOINT):
+        service, kind = _service_of(endpoint), _kind_of(endpoint)
+        if UNKNOWN in (service, kind):
+            answer = Match.MAYBE
+        if service != "s3" or kind != "gateway":
+            continue
+        values = [] if endpoint.computed("routeTableIds") else endpoint.items("routeTableIds")
+        for table in tables:
+            matches = [stack.refers(endpoint, "routeTableIds", value, table, whole=False) for value in values]
+            joined = [
+                stack.refers(link, "routeTableId", link.value("routeTableId"), table)
+                for link in stack.referring(endpoint, "vpcEndpointId", ENDPOINT_ROUTE_TABLE)[0]
+            ]
+            if Match.YES in (*matches, *joined):
+                return Match.YES
+            if Match.MAYBE in (*matches, *joined):
+                answer = Match.MAYBE
+    return answer
+
+
+def _has_interface(service: str, vpc: Resource, stack: Stack) -> Match:
+    answer = Match.NO
+    for endpoint in stack.of(VPC_ENDPOINT):
+        name, kind = _service_of(endpoint), _kind_of(endpoint)
+        dns = switch(endpoint.value("privateDnsEnabled"))
+        here = stack.refers(endpoint, "vpcId", endpoint.value("vpcId"), vpc)
+        if here is Match.NO or (name is not UNKNOWN and name != service):
+            continue
+        if here is Match.YES and name == service and kind == "interface" and dns is True:
+            return Match.YES
+        if UNKNOWN in (name, kind, dns) or here is Match.MAYBE:
+            answer = Match.MAYBE
+    return answer
+
+
+@family.resource_rule(
+    "NET-12",
+    "endpoint-policy-scoped",
+    "An endpoint's policy says whom it lets through, or what to",
+    Severity.MEDIUM,
+    (VPC_ENDPOINT, VPC_ENDPOINT_POLICY),
+    fix="Name the resources in the policy, or bind it by aws:ResourceAccount, aws:PrincipalAccount or the like.",
+    source="PrivateLink guide: Control access to VPC endpoints using endpoint policies",
+)
+def endpoint_policy_scoped(resource: Resource, settings: Settings) -> Findings:
+    """An open policy lets anything on the network send data to anybody's bucket."""
+    document = parse_document(resource.value("policy"))
+    if document is UNKNOWN:
+        yield undecided("policy")
+    elif isinstance(document, Malformed):
+        yield undecided("policy", "is no JSON document")
+    elif document is not None and not isinstance(document, Unknown):
+        for statement in document:
+            answer = _open(statement)
+            if answer is Match.YES:
+                yield violation(f"policy.{statement.where}", "lets everybody through, to everything")
+            elif answer is Match.MAYBE:
+                yield undecided(f"policy.{statement.where}", "is not wholly known yet")
+
+
+def _open(statement: Statement) -> Match:
+    anything = Match.YES if statement.not_resources or "*" in statement.resources else Match.NO
+    if anything is Match.NO and UNKNOWN in statement.resources:
+        anything = Match.MAYBE
+    tied = bound(statement)
+    scopes = ("aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths")
+    if any(
+        c.key.casefold() in scopes and c.base.startswith("string") and "not" not in c.base for c in statement.conditions
+    ):
+        tied = Match.YES
+    return all_of((statement.allows, statement.everyone, anything, negate(tied)))
+
+
+@family.stack_rule(
+    "NET-14",
+    "endpoint-has-policy",
+    "Every endpoint has a policy of its own",
+    Severity.LOW,
+    (VPC_ENDPOINT,),
+    fix="Give the endpoint a policy, or add a VpcEndpointPolicy for it.",
+    source="PrivateLink guide: Control access to VPC endpoints using endpoint policies: default endpoint policy",
+    settings={
+        "services": Setting(
+            {"type": "array", "items": {"type": "string"}},
+            ["s3", "dynamodb"],
+            "Services whose endpoints need a policy: those through which data can leave.",
+        )
+    },
+)
+def endpoint_has_policy(resource: Resource, stack: Stack, settings: Settings) -> Findings:
+    """Left out, AWS writes one that lets everybody through, to everything."""
+    service = _service_of(resource)
+    if service is not UNKNOWN and service not in settings["services"]:
+        return
+    certain, possible = stack.referring(resource, "vpcEndpointId", VPC_ENDPOINT_POLICY)
+    policy = None if resource.computed("policy") else resource.value("policy")
+    if certain or policy is UNKNOWN or text(policy) is not None or isinstance(policy, dict):
+        return
+    if possible or service is UNKNOWN:
+        yield undecided("policy", "is absent; whether it needs one or has one elsewhere is not known yet")
+    else:
+        yield violation("policy", "is absent, so AWS writes an open one")
 
 
 @family.resource_rule(

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from policies import access, buckets, data, emr, functions, keys, messaging, network, observability
+from policies import (
+    access,
+    buckets,
+    compute,
+    data,
+    emr,
+    functions,
+    general,
+    keys,
+    messaging,
+    network,
+    observability,
+    secret_texts,
+)
 from policies.model import Family, Rule
 
 FAMILIES: Final[tuple[Family, ...]] = (
@@ -17,6 +30,9 @@ FAMILIES: Final[tuple[Family, ...]] = (
     messaging.family,
     observability.family,
     data.family,
+    compute.family,
+    secret_texts.family,
+    general.family,
 )
 
 RULES: Final[tuple[Rule, ...]] = tuple(
