@@ -134,6 +134,9 @@ def _create_subnet(operation: Operation, inputs: Inputs) -> str:
     operation.created(subnet["SubnetId"])
     if inputs.get("mapPublicIpOnLaunch"):
         client.modify_subnet_attribute(SubnetId=subnet["SubnetId"], MapPublicIpOnLaunch={"Value": True})
+    if inputs.get("privateDnsHostnameTypeOnLaunch"):
+        kind = inputs["privateDnsHostnameTypeOnLaunch"]
+        client.modify_subnet_attribute(SubnetId=subnet["SubnetId"], PrivateDnsHostnameTypeOnLaunch=kind)
     return subnet["SubnetId"]
 
 
@@ -156,7 +159,7 @@ def _read_subnet(operation: Operation, identifier: str, prior: State) -> State |
         "ipv6CidrBlock": "",
         "ipv6CidrBlockAssociationId": "",
         "mapCustomerOwnedIpOnLaunch": False,
-        "privateDnsHostnameTypeOnLaunch": "ip-name",
+        "privateDnsHostnameTypeOnLaunch": subnet.get("PrivateDnsNameOptionsOnLaunch", {}).get("HostnameType", "ip-name"),
         "ownerId": subnet.get("OwnerId", operation.account),
         "tagsAll": tag_map(subnet.get("Tags")),
     }
@@ -167,6 +170,9 @@ def _update_subnet(operation: Operation, change: Change) -> None:
         if name in change.changed:
             value = {"Value": bool(change.inputs.get(name))}
             operation.client("ec2").modify_subnet_attribute(SubnetId=change.id, **{member: value})
+    if change.any("privateDnsHostnameTypeOnLaunch"):
+        kind = change.inputs.get("privateDnsHostnameTypeOnLaunch") or "ip-name"
+        operation.client("ec2").modify_subnet_attribute(SubnetId=change.id, PrivateDnsHostnameTypeOnLaunch=kind)
 
 
 def _delete_subnet(operation: Operation, identifier: str, state: State) -> None:
@@ -1044,7 +1050,7 @@ TYPES = (
         token="aws:ec2/subnet:Subnet",
         source="vpc_subnet.go",
         handles=names("vpcId cidrBlock availabilityZone availabilityZoneId")
-        | names("mapPublicIpOnLaunch assignIpv6AddressOnCreation"),
+        | names("mapPublicIpOnLaunch assignIpv6AddressOnCreation privateDnsHostnameTypeOnLaunch"),
         defaults={"mapPublicIpOnLaunch": False, "assignIpv6AddressOnCreation": False},
         replaces=names("vpcId cidrBlock availabilityZone availabilityZoneId"),
         create=_create_subnet,
