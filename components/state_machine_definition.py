@@ -184,7 +184,7 @@ def history_events(settings: OrchestrationSettings) -> int:
 def execution_timeout_seconds(settings: OrchestrationSettings) -> int:
     """When an execution is stuck: twice the longest that its loops wait, and an hour for calls and their retries."""
     cluster = settings.cluster_wait_attempts * settings.cluster_wait_seconds
-    return 2 * (cluster + settings.step_timeout_minutes * 60) + 3600
+    return math.ceil(2 * (cluster + settings.step_timeout_minutes * 60) + 3600)
 
 
 def _quoted(text: str) -> str:
@@ -732,7 +732,7 @@ class _Definition:
                 selector={"report.$": "States.StringToJson($.Body)"},
                 result_path="$.read",
                 permanent=["S3.NoSuchKeyException"],
-                catch="ExplainStepFailed",
+                catch="FailureDetailed",
                 next_state="FailureReported",
             ),
             "FailureReported": {
@@ -743,25 +743,41 @@ class _Definition:
                         "Next": "ExplainReportedFailure",
                     }
                 ],
-                "Default": "ExplainStepFailed",
+                "Default": "FailureDetailed",
+            },
+            "FailureDetailed": {
+                "Type": "Choice",
+                "Comment": "EMR gives details of most failures, but not of cancelled steps.",
+                "Choices": [{"And": _holds("$.observed.status.FailureDetails"), "Next": "ExplainStepFailed"}],
+                "Default": "ExplainStepEnded",
             },
             "ExplainReportedFailure": self.explain(
                 STEP_FAILED,
                 _format(
-                    "step {} ended {}: {} (EMR says: {})",
+                    "step {} of cluster {} ended {}: {}",
                     "$.step.id",
+                    "$.cluster.id",
                     "$.observed.status.State",
                     "$.read.report.error",
-                    "States.JsonToString($.observed.status)",
                 ),
             ),
             "ExplainStepFailed": self.explain(
                 STEP_FAILED,
                 _format(
-                    "step {} ended {} without a report of its own; EMR says: {}",
+                    "step {} of cluster {} ended {} without a report; EMR says: {}",
                     "$.step.id",
+                    "$.cluster.id",
                     "$.observed.status.State",
-                    "States.JsonToString($.observed.status)",
+                    "States.JsonToString($.observed.status.FailureDetails)",
+                ),
+            ),
+            "ExplainStepEnded": self.explain(
+                STEP_FAILED,
+                _format(
+                    "step {} of cluster {} ended {} without a report, and EMR gives no details",
+                    "$.step.id",
+                    "$.cluster.id",
+                    "$.observed.status.State",
                 ),
             ),
         }
