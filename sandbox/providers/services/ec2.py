@@ -121,9 +121,10 @@ def _delete_vpc(operation: Operation, identifier: str, state: State) -> None:
 
 # -- subnets -----------------------------------------------------------------------------------------------------------
 
-_SUBNET_ATTRIBUTES = {
+_SUBNET_SWITCHES = {
     "mapPublicIpOnLaunch": "MapPublicIpOnLaunch",
     "assignIpv6AddressOnCreation": "AssignIpv6AddressOnCreation",
+    "enableResourceNameDnsARecordOnLaunch": "EnableResourceNameDnsARecordOnLaunch",
 }
 
 
@@ -132,18 +133,28 @@ def _create_subnet(operation: Operation, inputs: Inputs) -> str:
     arguments = pick(inputs, "vpcId", "cidrBlock", "availabilityZone", "availabilityZoneId")
     subnet = client.create_subnet(**arguments, **_tag_specification("subnet", inputs))["Subnet"]
     operation.created(subnet["SubnetId"])
-    if inputs.get("mapPublicIpOnLaunch"):
-        client.modify_subnet_attribute(SubnetId=subnet["SubnetId"], MapPublicIpOnLaunch={"Value": True})
-    if inputs.get("privateDnsHostnameTypeOnLaunch"):
-        kind = inputs["privateDnsHostnameTypeOnLaunch"]
-        client.modify_subnet_attribute(SubnetId=subnet["SubnetId"], PrivateDnsHostnameTypeOnLaunch=kind)
+    # A new subnet has every switch off.
+    on = {name for name in _SUBNET_SWITCHES if inputs.get(name)}
+    _set_subnet_attributes(operation, subnet["SubnetId"], inputs, on | {"privateDnsHostnameTypeOnLaunch"})
     return subnet["SubnetId"]
+
+
+def _set_subnet_attributes(operation: Operation, identifier: str, inputs: Inputs, changed: Iterable[str]) -> None:
+    # AWS takes one attribute a call.
+    client = operation.client("ec2")
+    for name, member in _SUBNET_SWITCHES.items():
+        if name in changed:
+            client.modify_subnet_attribute(SubnetId=identifier, **{member: {"Value": bool(inputs.get(name))}})
+    if "privateDnsHostnameTypeOnLaunch" in changed and "privateDnsHostnameTypeOnLaunch" in inputs:
+        kind = inputs["privateDnsHostnameTypeOnLaunch"]
+        client.modify_subnet_attribute(SubnetId=identifier, PrivateDnsHostnameTypeOnLaunch=kind)
 
 
 def _read_subnet(operation: Operation, identifier: str, prior: State) -> State | None:
     subnet = _one(operation, "describe_subnets", "Subnets", "InvalidSubnetID.NotFound", SubnetIds=[identifier])
     if subnet is None:
         return None
+    names_on_launch = subnet.get("PrivateDnsNameOptionsOnLaunch") or {}
     return {
         "arn": subnet.get("SubnetArn") or _arn(operation, f"subnet/{identifier}"),
         "vpcId": subnet["VpcId"],
@@ -153,26 +164,20 @@ def _read_subnet(operation: Operation, identifier: str, prior: State) -> State |
         "mapPublicIpOnLaunch": subnet.get("MapPublicIpOnLaunch", False),
         "assignIpv6AddressOnCreation": subnet.get("AssignIpv6AddressOnCreation", False),
         "enableDns64": False,
-        "enableResourceNameDnsARecordOnLaunch": False,
+        "enableResourceNameDnsARecordOnLaunch": names_on_launch.get("EnableResourceNameDnsARecord", False),
         "enableResourceNameDnsAaaaRecordOnLaunch": False,
         "ipv6Native": False,
         "ipv6CidrBlock": "",
         "ipv6CidrBlockAssociationId": "",
         "mapCustomerOwnedIpOnLaunch": False,
-        "privateDnsHostnameTypeOnLaunch": subnet.get("PrivateDnsNameOptionsOnLaunch", {}).get("HostnameType", "ip-name"),
+        "privateDnsHostnameTypeOnLaunch": names_on_launch.get("HostnameType", "ip-name"),
         "ownerId": subnet.get("OwnerId", operation.account),
         "tagsAll": tag_map(subnet.get("Tags")),
     }
 
 
 def _update_subnet(operation: Operation, change: Change) -> None:
-    for name, member in _SUBNET_ATTRIBUTES.items():
-        if name in change.changed:
-            value = {"Value": bool(change.inputs.get(name))}
-            operation.client("ec2").modify_subnet_attribute(SubnetId=change.id, **{member: value})
-    if change.any("privateDnsHostnameTypeOnLaunch"):
-        kind = change.inputs.get("privateDnsHostnameTypeOnLaunch") or "ip-name"
-        operation.client("ec2").modify_subnet_attribute(SubnetId=change.id, PrivateDnsHostnameTypeOnLaunch=kind)
+    _set_subnet_attributes(operation, change.id, change.inputs, change.changed)
 
 
 def _delete_subnet(operation: Operation, identifier: str, state: State) -> None:
@@ -1050,9 +1055,11 @@ TYPES = (
         token="aws:ec2/subnet:Subnet",
         source="vpc_subnet.go",
         handles=names("vpcId cidrBlock availabilityZone availabilityZoneId")
-        | names("mapPublicIpOnLaunch assignIpv6AddressOnCreation privateDnsHostnameTypeOnLaunch"),
-        defaults={"mapPublicIpOnLaunch": False, "assignIpv6AddressOnCreation": False},
+        | names("privateDnsHostnameTypeOnLaunch")
+        | frozenset(_SUBNET_SWITCHES),
+        defaults=dict.fromkeys(sorted(_SUBNET_SWITCHES), False),
         replaces=names("vpcId cidrBlock availabilityZone availabilityZoneId"),
+        not_read={"privateDnsHostnameTypeOnLaunch": "moto takes it, and always answers ip-name"},
         create=_create_subnet,
         read=_read_subnet,
         update=_update_subnet,

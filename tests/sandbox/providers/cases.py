@@ -164,8 +164,13 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         "aws:ec2/subnet:Subnet",
-        lambda world: {"vpcId": world.vpc, "cidrBlock": "10.0.30.0/24", "availabilityZone": "eu-west-1a"},
-        changes={"mapPublicIpOnLaunch": True},
+        lambda world: {
+            "vpcId": world.vpc,
+            "cidrBlock": "10.0.30.0/24",
+            "availabilityZone": "eu-west-1a",
+            "privateDnsHostnameTypeOnLaunch": "ip-name",
+        },
+        changes={"mapPublicIpOnLaunch": True, "enableResourceNameDnsARecordOnLaunch": True},
         replaces={"cidrBlock": "10.0.31.0/24", "availabilityZone": "eu-west-1b"},
     ),
     Case("aws:ec2/internetGateway:InternetGateway", lambda world: {}),
