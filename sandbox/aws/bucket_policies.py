@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from flask import has_request_context, request
@@ -59,6 +60,22 @@ def install(runtime: Runtime) -> None:
         return decision
 
     runtime.patches.replace(FakeBucket, "get_permission", get_permission)
+
+    permits_log_delivery = FakeBucket._log_permissions_enabled_policy
+
+    def reads_every_principal(target: Any, prefix: str | None) -> bool:
+        """Spell the principal ``*`` as ``{"AWS": "*"}``, its other form: moto reads only that one here."""
+        policy = target.policy
+        if policy:
+            document = json.loads(policy)
+            for statement in _as_list(document["Statement"]):
+                if isinstance(statement.get("Principal"), str):
+                    statement["Principal"] = {"AWS": statement["Principal"]}
+            policy = json.dumps(document).encode()
+        same_but_policy = SimpleNamespace(policy=policy, name=target.name, partition=target.partition)
+        return permits_log_delivery(same_but_policy, prefix)  # type: ignore[arg-type]
+
+    runtime.patches.replace(FakeBucket, "_log_permissions_enabled_policy", staticmethod(reads_every_principal))
 
 
 def _as_list(value: Any) -> list[Any]:
