@@ -104,6 +104,8 @@ def main() -> int:
             _preview(arguments.stack, arguments.json)
     except (control.SandboxError, engine.Failure, cli.MissingCli) as error:
         print(error, file=sys.stderr)
+        if arguments.command in ("demonstrate", "preview"):
+            print(f"logs: {control.LAST_FAILURE.relative_to(control.ROOT)}/", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted; nothing is left running", file=sys.stderr)

@@ -18,6 +18,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".sandbox"
 """Where sandboxes live: one directory each."""
+LAST_FAILURE = HOME / "last-failure"
+"""Logs of the last temporary sandbox whose work failed."""
 STATE_FILE = "sandbox.json"
 CREDENTIAL = "sandbox"
 """Access key, secret key and passphrase of every sandbox: there is nothing to protect."""
@@ -205,8 +207,11 @@ def temporary(name: str) -> Generator[Sandbox]:
 
 
 def _keep_log(directory: Path) -> None:
-    """Leave only the log of a failed run, as ``.sandbox/last-failure.log``."""
-    source = directory / "sandbox.log"
-    if source.exists():
-        source.replace(HOME / "last-failure.log")
+    """Leave only the logs of a failed run, in `LAST_FAILURE`."""
+    shutil.rmtree(LAST_FAILURE, ignore_errors=True)
+    LAST_FAILURE.mkdir(parents=True)
+    for name in ("sandbox.log", "pulumi.log"):
+        source = directory / name
+        if source.exists():
+            source.replace(LAST_FAILURE / name)
     shutil.rmtree(directory, ignore_errors=True)

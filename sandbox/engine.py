@@ -45,7 +45,14 @@ class Failure(Exception):
     """A Pulumi command that failed; the message is the command and what it said."""
 
     def __init__(self, command: str, output: str) -> None:
-        super().__init__(f"'{command}' failed:\n{output}")
+        super().__init__(f"'{command}' failed:\n{outcome(output)}")
+
+
+def outcome(output: str) -> str:
+    """The part of the CLI's output that tells how it ended: policies and diagnostics, without the list of resources."""
+    lines = output.splitlines()
+    first = next((number for number, line in enumerate(lines) if line in ("Policies:", "Diagnostics:")), 0)
+    return "\n".join(lines[first:])
 
 
 @dataclass(frozen=True)

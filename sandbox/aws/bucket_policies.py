@@ -63,17 +63,17 @@ def install(runtime: Runtime) -> None:
 
     permits_log_delivery = FakeBucket._log_permissions_enabled_policy
 
-    def reads_every_principal(target: Any, prefix: str | None) -> bool:
+    def reads_every_principal(target_bucket: Any, target_prefix: str | None) -> bool:
         """Spell the principal ``*`` as ``{"AWS": "*"}``, its other form: moto reads only that one here."""
-        policy = target.policy
+        policy = target_bucket.policy
         if policy:
             document = json.loads(policy)
             for statement in _as_list(document["Statement"]):
                 if isinstance(statement.get("Principal"), str):
                     statement["Principal"] = {"AWS": statement["Principal"]}
             policy = json.dumps(document).encode()
-        same_but_policy = SimpleNamespace(policy=policy, name=target.name, partition=target.partition)
-        return permits_log_delivery(same_but_policy, prefix)  # type: ignore[arg-type]
+        bucket = SimpleNamespace(policy=policy, name=target_bucket.name, partition=target_bucket.partition)
+        return permits_log_delivery(bucket, target_prefix)  # type: ignore[arg-type]
 
     runtime.patches.replace(FakeBucket, "_log_permissions_enabled_policy", staticmethod(reads_every_principal))
 
