@@ -765,9 +765,8 @@ def _open(statement: Statement) -> Match:
         anything = Match.MAYBE
     tied = bound(statement)
     scopes = ("aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths")
-    if any(
-        c.key.casefold() in scopes and c.base.startswith("string") and "not" not in c.base for c in statement.conditions
-    ):
+    scoped = [condition for condition in statement.conditions if condition.key.casefold() in scopes]
+    if any(condition.base in ("stringequals", "stringlike") and condition.values for condition in scoped):
         tied = Match.YES
     return all_of((statement.allows, statement.everyone, anything, negate(tied)))
 

@@ -10,7 +10,6 @@ from policies import network as n
 from tests.policies.cases import Case, bad, check, good, open_question, parametrize
 from tests.policies.harness import UNKNOWN, R, Secret
 
-
 LOOKUP = R("random:index/randomId:RandomId", "lookup")
 """Something that is known at `up` only, and that no reference to the network can be made from."""
 
