@@ -342,7 +342,7 @@ class ObjectDispatcher(pulumi.ComponentResource):
         role, _ = create_role(
             f"{name}-role",
             description=f"Function {self.function_name}: take messages, write manifests, start executions",
-            # Lambda sends no source when it assumes a function's role (IAM user guide, "The confused deputy problem").
+            # The Lambda guide ("Defining Lambda function permissions with an execution role") has no source condition.
             trust=service_trust(environment, "lambda", source_account=False),
             parent=self,
         )

@@ -42,7 +42,7 @@ _EVENTS_PER_LOOK = 11
 """A look at a cluster or step: Wait 2 events, Task 5, Choice 2, Pass 2."""
 
 _FAST_LOOKS = 300
-"""Looks at a step in the configured interval; later ones are spread over what is left of the timeout."""
+"""Looks at a step in the configured interval, when not all can be: the others share what is left of the timeout."""
 
 _SLOW_LOOKS = 500
 """Most looks at a step after that. With the cluster's at most 1,000 this keeps the history within its limit."""
@@ -167,11 +167,13 @@ class StepWatch:
 def step_watch(settings: OrchestrationSettings) -> StepWatch:
     """Spread the looks at a step over its timeout: a bounded number, whatever the interval."""
     timeout = settings.step_timeout_minutes * 60
-    fast_seconds = settings.step_poll_seconds
-    fast_looks = min(_FAST_LOOKS, math.ceil(timeout / fast_seconds))
-    left = max(0, timeout - fast_looks * fast_seconds)
-    slow_seconds = max(fast_seconds, math.ceil(left / _SLOW_LOOKS))
-    return StepWatch(fast_looks, fast_seconds, math.ceil(left / slow_seconds), slow_seconds)
+    seconds = settings.step_poll_seconds
+    looks = math.ceil(timeout / seconds)
+    if looks <= _FAST_LOOKS + _SLOW_LOOKS:
+        return StepWatch(looks, seconds, 0, seconds)
+    left = timeout - _FAST_LOOKS * seconds
+    slow_seconds = math.ceil(left / _SLOW_LOOKS)
+    return StepWatch(_FAST_LOOKS, seconds, math.ceil(left / slow_seconds), slow_seconds)
 
 
 def history_events(settings: OrchestrationSettings) -> int:
