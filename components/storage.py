@@ -1,152 +1,21 @@
-"""The four buckets of the pipeline, and the one that receives their access logs."""
+"""The four buckets of the pipeline, and the one that receives their access logs.
+
+Names, policies and lifecycles come from `bucket_documents`.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import get_args
 
 import pulumi
 import pulumi_aws as aws
 
+from components.bucket_documents import Purpose, access_log_policy, bucket_name, bucket_policy, lifecycle_rules
 from components.environment import AwsEnvironment
-from components.iam import Document, policy_document, statement
+from components.iam import Document
 from settings import StorageSettings
-
-LONGEST_NAME = 63
-"""Most characters of a bucket name (S3 guide, "Bucket naming rules")."""
-
-
-def bucket_name(environment: AwsEnvironment, purpose: str) -> str:
-    """Name of a bucket: project, stack, purpose, account, region, so that no two stacks, accounts or regions collide.
-
-    A name that is too long keeps its end (purpose, account, region) and gets a hash of the whole in place of what is
-    cut off, so it stays the same from run to run and different from every other.
-    """
-    front = re.sub(r"[^a-z0-9]+", "-", f"{environment.project}-{environment.stack}".lower()).strip("-")
-    end = f"{purpose}-{environment.account_id}-{environment.region}"
-    name = f"{front}-{end}"
-    # Text that was changed to fit S3's alphabet could meet another's: the hash tells them apart then too.
-    changed = front != f"{environment.project}-{environment.stack}"
-    if len(name) <= LONGEST_NAME and not changed:
-        return name
-    digest = hashlib.sha256(f"{environment.project}/{environment.stack}/{end}".encode()).hexdigest()[:8]
-    room = LONGEST_NAME - len(end) - len(digest) - 2
-    return f"{front[:room].strip('-')}-{digest}-{end}".lstrip("-")
-
-
-def _both(arn: str) -> list[str]:
-    return [arn, f"{arn}/*"]
-
-
-def _transport(arn: str) -> list[Document]:
-    """Refuse plain HTTP, and TLS older than 1.2."""
-    return [
-        statement(
-            "DenyInsecureTransport",
-            ["s3:*"],
-            _both(arn),
-            effect="Deny",
-            principals="*",
-            condition={"Bool": {"aws:SecureTransport": "false"}},
-        ),
-        statement(
-            "DenyOldTls",
-            ["s3:*"],
-            _both(arn),
-            effect="Deny",
-            principals="*",
-            condition={"NumericLessThan": {"s3:TlsVersion": "1.2"}},
-        ),
-    ]
-
-
-def bucket_policy(arn: str, key_arn: str) -> Document:
-    """Policy of a pipeline bucket: TLS only, and no object under another encryption or key.
-
-    A request without encryption headers is fine: the bucket's default encryption applies to it, after the policy was
-    evaluated. Hence ``IfExists``; without it EMR's log delivery and every plain writer would be refused.
-    """
-    return policy_document(
-        [
-            *_transport(arn),
-            statement(
-                "DenyOtherEncryption",
-                ["s3:PutObject"],
-                [f"{arn}/*"],
-                effect="Deny",
-                principals="*",
-                condition={"StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption": "aws:kms"}},
-            ),
-            statement(
-                "DenyOtherKey",
-                ["s3:PutObject"],
-                [f"{arn}/*"],
-                effect="Deny",
-                principals="*",
-                condition={"StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption-aws-kms-key-id": key_arn}},
-            ),
-        ]
-    )
-
-
-def access_log_policy(environment: AwsEnvironment, arn: str, source_arns: Sequence[str]) -> Document:
-    """Policy of the access-log bucket: TLS only, and S3's log delivery for our buckets.
-
-    Source: S3 guide, "Enabling Amazon S3 server access logging".
-    """
-    return policy_document(
-        [
-            *_transport(arn),
-            statement(
-                "DeliverAccessLogs",
-                ["s3:PutObject"],
-                [f"{arn}/*"],
-                principals={"Service": "logging.s3.amazonaws.com"},
-                condition={
-                    "ArnLike": {"aws:SourceArn": sorted(source_arns)},
-                    "StringEquals": {"aws:SourceAccount": environment.account_id},
-                },
-            ),
-        ]
-    )
-
-
-def _rule(identifier: str, prefix: str = "", **actions: Any) -> dict[str, Any]:
-    return {"id": identifier, "status": "Enabled", "filter": {"prefix": prefix}, **actions}
-
-
-def lifecycle_rules(purpose: str, settings: StorageSettings) -> list[dict[str, Any]]:
-    """Lifecycle of a bucket by its purpose (raw, processed, logs, scripts or access-logs); days from the settings."""
-    rules = [
-        _rule(
-            "abandoned-uploads",
-            abort_incomplete_multipart_upload={"days_after_initiation": settings.temporary_expiry_days},
-        ),
-        _rule(
-            "noncurrent-versions",
-            noncurrent_version_expiration={"noncurrent_days": settings.noncurrent_expiry_days},
-        ),
-        # A delete marker without versions behind it only slows listings down.
-        _rule("expired-delete-markers", expiration={"expired_object_delete_marker": True}),
-    ]
-    if purpose == "raw":
-        rules.append(
-            _rule(
-                "archive",
-                transitions=[{"days": settings.raw_archive_after_days, "storage_class": "STANDARD_IA"}],
-            )
-        )
-    if purpose == "processed":
-        rules.append(_rule("staging", "_staging/", expiration={"days": settings.temporary_expiry_days}))
-        rules.append(_rule("set-aside", "_set_aside/", expiration={"days": settings.log_expiry_days}))
-        rules.append(_rule("reports", "_reports/", expiration={"days": settings.log_expiry_days}))
-    if purpose in ("logs", "access-logs"):
-        rules.append(_rule("logs", expiration={"days": settings.log_expiry_days}))
-    return rules
 
 
 @dataclass(frozen=True)
@@ -159,7 +28,7 @@ class PipelineBucket:
     """Its ARN, known in preview."""
     bucket: aws.s3.Bucket
     ready: list[pulumi.Resource] = field(default_factory=list[pulumi.Resource])
-    """What protects it: whoever writes waits for these."""
+    """What protects it (public access block, ownership, encryption, versioning, policy): whoever writes waits for it."""
 
 
 @dataclass(frozen=True)
@@ -175,115 +44,135 @@ class EncryptedBucketsArgs:
 
 
 class EncryptedBuckets(pulumi.ComponentResource):
-    """Raw, processed, logs and scripts: encrypted, versioned, private, TLS only, with a lifecycle and access logs."""
+    """Raw, processed, logs and scripts: encrypted, versioned, private, TLS only, with a lifecycle and access logs.
+
+    Buckets that may not be emptied with their stack are protected: no update and no ``pulumi destroy`` deletes them.
+    """
 
     raw: PipelineBucket
-    """Where files are dropped."""
+    """Where files are dropped; every new object is an EventBridge event."""
     processed: PipelineBucket
     """Where Parquet, reports and set-aside records go."""
     logs: PipelineBucket
     """Where the cluster writes its logs."""
     scripts: PipelineBucket
     """Job code, manifests, certificates."""
+    access: PipelineBucket
+    """Who read and wrote the other four."""
 
     def __init__(self, name: str, args: EncryptedBucketsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("emr-pipeline:storage:EncryptedBuckets", name, None, opts)
         self._name = name
         self._args = args
-        keys = {
-            "raw": args.data_key_arn,
-            "processed": args.data_key_arn,
-            "logs": args.logs_key_arn,
-            "scripts": args.data_key_arn,
-        }
-        access_logs = self._bucket("access-logs", None)
-        arns = [args.environment.bucket_arn(bucket_name(args.environment, purpose)) for purpose in keys]
-        self._policy(access_logs, "access-logs", access_log_policy(args.environment, access_logs.arn, arns))
-        buckets: dict[str, PipelineBucket] = {}
-        for purpose, key_arn in keys.items():
-            bucket = self._bucket(purpose, key_arn)
-            document = pulumi.Output.from_input(key_arn).apply(lambda key, arn=bucket.arn: bucket_policy(arn, key))
-            self._policy(bucket, purpose, document)
-            aws.s3.BucketLogging(
-                f"{name}-{purpose}-access-logging",
-                bucket=bucket.bucket.id,
-                target_bucket=access_logs.bucket.id,
-                target_prefix=f"{purpose}/",
-                opts=pulumi.ResourceOptions(parent=self, depends_on=access_logs.ready),
-            )
-            buckets[purpose] = bucket
-        aws.s3.BucketNotification(
-            f"{name}-raw-notification",
-            bucket=buckets["raw"].bucket.id,
-            eventbridge=True,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self.raw = buckets["raw"]
-        self.processed = buckets["processed"]
-        self.logs = buckets["logs"]
-        self.scripts = buckets["scripts"]
-        self.register_outputs({f"{purpose}Bucket": bucket.name for purpose, bucket in buckets.items()})
+        self._child = pulumi.ResourceOptions(parent=self)
+        environment = args.environment
+        names = {purpose: bucket_name(environment, purpose) for purpose in get_args(Purpose)}
 
-    def _bucket(self, purpose: str, key_arn: pulumi.Input[str] | None) -> PipelineBucket:
-        """A bucket and what protects it; without a key it is SSE-S3, the only encryption S3 delivers access logs to."""
-        args = self._args
+        # S3 delivers access logs to SSE-S3 only: the one bucket without a key of ours.
+        sources = [environment.bucket_arn(bucket) for purpose, bucket in names.items() if purpose != "access"]
+        access_arn = environment.bucket_arn(names["access"])
+        self.access = self._bucket("access", names["access"], None, access_log_policy(environment, access_arn, sources))
+        self.raw = self._data_bucket("raw", names["raw"], args.data_key_arn)
+        self.processed = self._data_bucket("processed", names["processed"], args.data_key_arn)
+        self.logs = self._data_bucket("logs", names["logs"], args.logs_key_arn)
+        self.scripts = self._data_bucket("scripts", names["scripts"], args.data_key_arn)
+        aws.s3.BucketNotification(
+            f"{name}-raw-notification", bucket=self.raw.bucket.id, eventbridge=True, opts=self._child
+        )
+        self.register_outputs(
+            {
+                "rawBucket": self.raw.name,
+                "processedBucket": self.processed.name,
+                "logsBucket": self.logs.name,
+                "scriptsBucket": self.scripts.name,
+                "accessBucket": self.access.name,
+            }
+        )
+
+    def _data_bucket(self, purpose: Purpose, bucket_name: str, key_arn: pulumi.Input[str]) -> PipelineBucket:
+        """A bucket under a key of ours, whose access is logged."""
+        arn = self._args.environment.bucket_arn(bucket_name)
+        policy = pulumi.Output.from_input(key_arn).apply(lambda key: bucket_policy(arn, key))
+        bucket = self._bucket(purpose, bucket_name, key_arn, policy)
+        aws.s3.BucketLogging(
+            f"{self._name}-{purpose}-access-logging",
+            bucket=bucket.bucket.id,
+            target_bucket=self.access.bucket.id,
+            target_prefix=f"{purpose}/",
+            # S3 checks that it may deliver when logging is switched on.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self.access.ready),
+        )
+        return bucket
+
+    def _bucket(
+        self,
+        purpose: Purpose,
+        bucket_name: str,
+        key_arn: pulumi.Input[str] | None,
+        policy: pulumi.Input[Document],
+    ) -> PipelineBucket:
+        """A bucket and what protects it; without a key it is SSE-S3."""
+        settings = self._args.settings
         prefix = f"{self._name}-{purpose}"
-        child = pulumi.ResourceOptions(parent=self)
-        name = bucket_name(args.environment, purpose)
-        bucket = aws.s3.Bucket(prefix, bucket=name, force_destroy=args.settings.force_destroy, opts=child)
-        encryption = (
-            {"sse_algorithm": "aws:kms", "kms_master_key_id": key_arn} if key_arn else {"sse_algorithm": "AES256"}
+        bucket = aws.s3.Bucket(
+            prefix,
+            bucket=bucket_name,
+            force_destroy=settings.force_destroy,
+            opts=pulumi.ResourceOptions(parent=self, protect=not settings.force_destroy),
         )
-        ready: list[pulumi.Resource] = [
-            aws.s3.BucketPublicAccessBlock(
-                f"{prefix}-public-access-block",
-                bucket=bucket.id,
-                block_public_acls=True,
-                block_public_policy=True,
-                ignore_public_acls=True,
-                restrict_public_buckets=True,
-                opts=child,
-            ),
-            aws.s3.BucketOwnershipControls(
-                f"{prefix}-ownership",
-                bucket=bucket.id,
-                rule={"object_ownership": "BucketOwnerEnforced"},
-                opts=child,
-            ),
-            aws.s3.BucketServerSideEncryptionConfiguration(
-                f"{prefix}-encryption",
-                bucket=bucket.id,
-                rules=[
-                    {
-                        "apply_server_side_encryption_by_default": encryption,
-                        "bucket_key_enabled": key_arn is not None,
-                        # A customer's own key would leave objects that nobody here can read.
-                        "blocked_encryption_types": ["SSE-C"],
-                    }
-                ],
-                opts=child,
-            ),
-        ]
+        block = aws.s3.BucketPublicAccessBlock(
+            f"{prefix}-public-access-block",
+            bucket=bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=self._child,
+        )
+        ownership = aws.s3.BucketOwnershipControls(
+            f"{prefix}-ownership",
+            bucket=bucket.id,
+            rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+            # S3 refuses one of two changes of a bucket's access settings at a time (OperationAborted).
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[block]),
+        )
+        encryption = aws.s3.BucketServerSideEncryptionConfiguration(
+            f"{prefix}-encryption",
+            bucket=bucket.id,
+            rules=[
+                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                    apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                        sse_algorithm="aws:kms" if key_arn is not None else "AES256", kms_master_key_id=key_arn
+                    ),
+                    bucket_key_enabled=key_arn is not None,
+                    # A customer's own key would leave objects that nobody here can read.
+                    blocked_encryption_types=["SSE-C"],
+                )
+            ],
+            opts=self._child,
+        )
         versioning = aws.s3.BucketVersioning(
-            f"{prefix}-versioning", bucket=bucket.id, versioning_configuration={"status": "Enabled"}, opts=child
+            f"{prefix}-versioning",
+            bucket=bucket.id,
+            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+            opts=self._child,
         )
-        ready.append(versioning)
+        granted = aws.s3.BucketPolicy(
+            f"{prefix}-policy",
+            bucket=bucket.id,
+            policy=pulumi.Output.from_input(policy).apply(json.dumps),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[block, ownership]),
+        )
         aws.s3.BucketLifecycleConfiguration(
             f"{prefix}-lifecycle",
             bucket=bucket.id,
-            rules=lifecycle_rules(purpose, args.settings),  # pyright: ignore[reportArgumentType]
-            # Rules on versions are refused until versioning is on.
+            rules=lifecycle_rules(purpose, settings),  # pyright: ignore[reportArgumentType]
+            # Rules on versions mean something only once there are versions.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )
-        return PipelineBucket(name, args.environment.bucket_arn(name), bucket, ready)
-
-    def _policy(self, bucket: PipelineBucket, purpose: str, document: pulumi.Input[Document]) -> None:
-        bucket.ready.append(
-            aws.s3.BucketPolicy(
-                f"{self._name}-{purpose}-policy",
-                bucket=bucket.bucket.id,
-                policy=pulumi.Output.from_input(document).apply(json.dumps),
-                # S3 refuses one of two concurrent changes of a bucket's policy and its public access block.
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[bucket.ready[0]]),
-            )
+        return PipelineBucket(
+            name=bucket_name,
+            arn=self._args.environment.bucket_arn(bucket_name),
+            bucket=bucket,
+            ready=[block, ownership, encryption, versioning, granted],
         )
