@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
 from typing import Any
 
 from flask import has_request_context, request
@@ -60,22 +59,6 @@ def install(runtime: Runtime) -> None:
         return decision
 
     runtime.patches.replace(FakeBucket, "get_permission", get_permission)
-
-    permits_log_delivery = FakeBucket._log_permissions_enabled_policy
-
-    def reads_every_principal(target_bucket: Any, target_prefix: str | None) -> bool:
-        """Spell the principal ``*`` as ``{"AWS": "*"}``, its other form: moto reads only that one here."""
-        policy = target_bucket.policy
-        if policy:
-            document = json.loads(policy)
-            for statement in _as_list(document["Statement"]):
-                if isinstance(statement.get("Principal"), str):
-                    statement["Principal"] = {"AWS": statement["Principal"]}
-            policy = json.dumps(document).encode()
-        bucket = SimpleNamespace(policy=policy, name=target_bucket.name, partition=target_bucket.partition)
-        return permits_log_delivery(bucket, target_prefix)  # type: ignore[arg-type]
-
-    runtime.patches.replace(FakeBucket, "_log_permissions_enabled_policy", staticmethod(reads_every_principal))
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sandbox.aws import (
+    access_logs,
     bucket_events,
     bucket_policies,
     emr,
@@ -23,6 +24,7 @@ def install(runtime: Runtime) -> None:
     """Install them all."""
     for extension in (
         bucket_policies,
+        access_logs,
         bucket_events,
         event_rules,
         schedules,

@@ -3,8 +3,9 @@
 In moto ``States.ALL`` matches everything and ``States.TaskFailed`` none of Step Functions' own errors. The rules here
 are those of the Step Functions guide, "Handling errors in Step Functions workflows": nothing matches
 ``States.Runtime``, ``States.DataLimitExceeded`` is matched by its own name only, ``States.TaskFailed`` matches
-everything but timeouts. A retried task that waits for a token also gets a token of its own; moto hands out the old
-one, which times out at once.
+everything but timeouts. A failing intrinsic function is ``States.IntrinsicFailure``, which can be caught; in moto it
+is ``States.Runtime``. A retried task that waits for a token also gets a token of its own; moto hands out the old one,
+which times out at once.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.stepfunctions.parser.asl.component.common.error_name.error_equals_decl import ErrorEqualsDecl
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
+from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringIntrinsicFunction
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_callback
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
+from moto.stepfunctions.parser.asl.utils.json_path import NoSuchJsonPathError
 
 from sandbox.aws.runtime import Runtime
+from sandbox.aws.states.failures import fail
 
 _NEVER_MATCHED = "States.Runtime"
 _BY_NAME_ONLY = "States.DataLimitExceeded"
@@ -41,6 +46,18 @@ def install(runtime: Runtime) -> None:
             env.callback_pool_manager.add(context.update_task_token())
         evaluate(task, env)
 
+    call_function: Callable[..., None] = StringIntrinsicFunction._eval_body  # pyright: ignore[reportPrivateUsage]
+
+    def eval_intrinsic(expression: Any, env: Any) -> None:
+        try:
+            call_function(expression, env)
+        except (FailureEventException, NoSuchJsonPathError):
+            raise
+        except Exception as error:
+            call = expression.intrinsic_function_derivation
+            fail(env, "States.IntrinsicFailure", f"The function '{call}' had the following error: {error}")
+
+    runtime.patches.replace(StringIntrinsicFunction, "_eval_body", eval_intrinsic)
     runtime.patches.replace(ErrorEqualsDecl, "_eval_body", eval_body)
     runtime.patches.override(callback, "_eval_execution", eval_execution)
 

@@ -100,3 +100,24 @@ def test_the_event_bridge_setting_reads_back(sandbox_aws):
     assert read["EventBridgeConfiguration"] == {}, "else every refresh would show a change"
     without = sandbox_aws.s3.get_bucket_notification_configuration(Bucket=sandbox_aws.bucket())
     assert "EventBridgeConfiguration" not in without
+
+
+def test_access_logs_go_to_a_bucket_that_also_denies_everyone_something(sandbox_aws):
+    source, target = sandbox_aws.bucket(), sandbox_aws.bucket()
+    logging = {"LoggingEnabled": {"TargetBucket": target, "TargetPrefix": "access/"}}
+    tls_only = json.loads(deny(target, Condition={"Bool": {"aws:SecureTransport": "false"}}))
+    sandbox_aws.s3.put_bucket_policy(Bucket=target, Policy=json.dumps(tls_only))
+    with pytest.raises(ClientError, match="InvalidTargetBucketForLogging"):
+        sandbox_aws.s3.put_bucket_logging(Bucket=source, BucketLoggingStatus=logging)
+    tls_only["Statement"].append(
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "logging.s3.amazonaws.com"},
+            "Action": "s3:PutObject",
+            "Resource": f"arn:aws:s3:::{target}/access/*",
+        }
+    )
+    sandbox_aws.s3.put_bucket_policy(Bucket=target, Policy=json.dumps(tls_only))
+    sandbox_aws.s3.put_bucket_logging(Bucket=source, BucketLoggingStatus=logging)
+    read = sandbox_aws.s3.get_bucket_logging(Bucket=source)["LoggingEnabled"]
+    assert read["TargetBucket"] == target

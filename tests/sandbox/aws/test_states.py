@@ -122,6 +122,17 @@ def test_an_error_is_caught_by_its_name(sandbox_aws):
     assert json.loads(ended["output"])["why"]["Error"] == "Ssm.ParameterNotFoundException"
 
 
+def test_a_failing_intrinsic_function_can_be_caught(sandbox_aws):
+    bucket = sandbox_aws.bucket()
+    sandbox_aws.s3.put_object(Bucket=bucket, Key="report.json", Body=b"not json")
+    read = task("aws-sdk:s3:getObject", Bucket=bucket, Key="report.json") | {
+        "ResultSelector": {"report.$": "States.StringToJson($.Body)"},
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}],
+    }
+    ended = sandbox_aws.run({"Read": read, "Caught": {"Type": "Pass", "End": True}})
+    assert json.loads(ended["output"])["Error"] == "States.IntrinsicFailure"
+
+
 def test_names_in_lower_camel_case_are_written_in_pascal_case(sandbox_aws):
     group = f"/states/{sandbox_aws.name('group')}"
     sandbox_aws.logs.create_log_group(logGroupName=group)
