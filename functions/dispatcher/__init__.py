@@ -1,0 +1,1 @@
+"""The dispatcher: events of new objects become manifests and executions."""
