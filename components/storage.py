@@ -28,7 +28,7 @@ class PipelineBucket:
     """Its ARN, known in preview."""
     bucket: aws.s3.Bucket
     ready: list[pulumi.Resource] = field(default_factory=list[pulumi.Resource])
-    """What protects it (public access block, ownership, encryption, versioning, policy): whoever writes waits for it."""
+    """What protects it (access block, ownership, encryption, versioning, policy): whoever writes waits for these."""
 
 
 @dataclass(frozen=True)
