@@ -73,12 +73,15 @@ def _each_statement(resource: Resource, judge: Callable[[Statement], Iterator[tu
             for statement in document:
                 if statement.allows is Match.NO:
                     continue
-                for answer, what in judge(statement):
-                    place = f"{where}.{statement.where}"
+                place = f"{where}.{statement.where}"
+                found = list(judge(statement))
+                for answer, what in found:
                     if answer is Match.YES and statement.allows is Match.YES:
                         yield violation(place, what)
                     elif answer is not Match.NO:
                         yield undecided(place, f"perhaps {what}; the statement is not wholly known yet")
+                if not found and (statement.effect is UNKNOWN or UNKNOWN in statement.actions):
+                    yield undecided(place)
 
 
 def _everything(pattern: str) -> bool:

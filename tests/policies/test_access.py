@@ -1,0 +1,466 @@
+"""Rules of IAM, each in the forms of `up` and preview."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from policies import access as a
+from policies.action_table import actions_without_resources, knows_no_resource, read_reference
+from tests.policies.cases import Case, bad, check, good, open_question, parametrize
+from tests.policies.harness import UNKNOWN, R, Secret
+
+POLICY = "aws:iam/policy:Policy"
+BUCKET = "arn:aws:s3:::bucket"
+
+
+def document(*statements: Any) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def allow(action: Any, resource: Any = BUCKET, **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def holder(policy: Any, type: str = POLICY) -> R:
+    if type == a.ROLE:
+        return R(
+            type, "role", {"inlinePolicies": [{"name": "first", "policy": document()}, {"name": "p", "policy": policy}]}
+        )
+    return R(type, "policy", {a._IDENTITY_POLICIES[type]: policy})  # pyright: ignore[reportPrivateUsage]
+
+
+HOLDERS = a._POLICY_HOLDERS  # pyright: ignore[reportPrivateUsage]
+
+
+def everywhere(rule: str, statement: dict[str, Any]) -> list[Case]:
+    """What holds for every rule about statements: where they may hide, and what hides nothing."""
+    harmless = allow("s3:GetObject", f"{BUCKET}/*")
+    return [
+        *(bad(rule, f"in {type}", holder(document(statement), type)) for type in HOLDERS),
+        good(rule, "harmless", holder(document(harmless))),
+        bad(rule, "the last statement", holder(document(harmless, harmless, statement)), says=["Statement[2]"]),
+        bad(rule, "a statement that stands alone", holder(json.dumps({"Statement": statement}))),
+        bad(rule, "an object", holder({"Version": "2012-10-17", "Statement": [statement]})),
+        bad(rule, "an unknown in front", holder({"Statement": [UNKNOWN, statement]})),
+        bad(rule, "a secret", holder(Secret(document(statement)))),
+        bad(
+            rule,
+            "a condition",
+            holder(document({**statement, "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}})),
+        ),
+        good(rule, "a denial", holder(document({**statement, "Effect": "Deny"}))),
+        *(
+            good(rule, f"harmless: {text!r}", holder(text))
+            for text in (document(), document(None, 7, "x", []), "", None, "null")
+        ),
+        *(open_question(rule, f"malformed: {text!r}", holder(text)) for text in ("{", "[]", 7)),
+        open_question(rule, "not known yet", holder(UNKNOWN)),
+        open_question(rule, "an unknown statement", holder({"Statement": [UNKNOWN]})),
+        good(rule, "no inline policies", R(a.ROLE, "role", {"assumeRolePolicy": document()})),
+    ]
+
+
+def iam_01() -> list[Case]:
+    rule = "IAM-01"
+    return [
+        *everywhere(rule, allow("*", "*")),
+        *(
+            bad(rule, f"{action!r}", holder(document(allow(action))))
+            for action in ("*", "*:*", "**", ["s3:GetObject", "*"], "*?")
+        ),
+        good(rule, "a service, which is for IAM-02 to say", holder(document(allow("s3:*")))),
+    ]
+
+
+def iam_02() -> list[Case]:
+    rule = "IAM-02"
+    tag = {"Condition": {"StringEquals": {"aws:ResourceTag/project": "emr-pipeline"}}}
+    return [
+        *everywhere(rule, allow("s3:*", "*")),
+        *(
+            bad(rule, f"{action!r}", holder(document(allow(action))))
+            for action in ("s3:*", "S3:*", "s3:**", "s3:?*", "*:Get*", "s?:GetObject", "s3*", ["s3:GetObject", "kms:*"])
+        ),
+        *(
+            bad(rule, f"on {resource!r}", holder(document(allow("s3:GetObject", resource))))
+            for resource in (
+                "*",
+                "arn:aws:s3:::*",
+                "arn:*:s3:::*",
+                "arn:aws:s3:::*/*",
+                "**",
+                [BUCKET, "*"],
+                "arn:aws:dynamodb:*:*:*",
+            )
+        ),
+        *(
+            bad(rule, f"{action} on every resource", holder(document(allow(action, "*"))), says=[action])
+            for action in (
+                "s3:GetObject",
+                "s3:Get*",
+                "kms:Decrypt",
+                "glue:GetTable",
+                "sts:AssumeRole",
+                "ec2:TerminateInstances",
+                "x:Unheard",
+            )
+        ),
+        *(
+            good(rule, f"{action}, which knows no resource", holder(document(allow(action, "*"))))
+            for action in (
+                "cloudwatch:PutMetricData",
+                "xray:PutTraceSegments",
+                "ec2:DescribeInstances",
+                "ec2:Describe*",
+                "logs:CreateLogDelivery",
+                "logs:PutResourcePolicy",
+                "s3:ListAllMyBuckets",
+                "ec2:CreateNetworkInterface",
+                "EC2:DeleteNetworkInterface",
+                "elasticmapreduce:ListClusters",
+            )
+        ),
+        bad(
+            rule,
+            "one that knows resources among those that do not",
+            holder(document(allow(["cloudwatch:PutMetricData", "sns:Publish"], "*"))),
+        ),
+        good(rule, "bounded by a tag", holder(document(allow("ec2:TerminateInstances", "*", **tag)))),
+        good(
+            rule,
+            "bounded by an account",
+            holder(
+                document(
+                    allow("s3:GetObject", "*", Condition={"StringEquals": {"aws:ResourceAccount": "111122223333"}})
+                )
+            ),
+        ),
+        bad(
+            rule,
+            "a tag of any value",
+            holder(
+                document(allow("ec2:TerminateInstances", "*", Condition={"StringLike": {"aws:ResourceTag/x": "*"}}))
+            ),
+        ),
+        bad(
+            rule,
+            "a tag if there is one",
+            holder(
+                document(
+                    allow("ec2:TerminateInstances", "*", Condition={"StringEqualsIfExists": {"aws:ResourceTag/x": "y"}})
+                )
+            ),
+        ),
+        bad(
+            rule,
+            "all but a tag",
+            holder(
+                document(
+                    allow("ec2:TerminateInstances", "*", Condition={"StringNotEquals": {"aws:ResourceTag/x": "y"}})
+                )
+            ),
+        ),
+        good(rule, "a wildcard in a name", holder(document(allow("s3:GetObject", "arn:aws:s3:::bucket-*/*")))),
+        good(
+            rule,
+            "everything of one kind in one account",
+            holder(document(allow("logs:PutLogEvents", "arn:aws:logs:eu-west-1:111122223333:log-group:*"))),
+        ),
+        open_question(rule, "an unknown resource", holder({"Statement": [allow("s3:GetObject", UNKNOWN)]})),
+        good(
+            rule,
+            "an unknown resource that does not matter",
+            holder({"Statement": [allow("xray:PutTraceSegments", UNKNOWN)]}),
+        ),
+    ]
+
+
+def iam_03() -> list[Case]:
+    rule = "IAM-03"
+    all_but_actions = {"Effect": "Allow", "NotAction": "iam:*", "Resource": BUCKET}
+    all_but_resources = {"Effect": "Allow", "Action": "s3:GetObject", "NotResource": BUCKET}
+    return [
+        *everywhere(rule, all_but_actions),
+        bad(rule, "all but a resource", holder(document(all_but_resources))),
+        bad(rule, "in any case", holder(document({"Effect": "Allow", "notaction": "iam:*", "Resource": BUCKET}))),
+    ]
+
+
+ROLE_ARN = "arn:aws:iam::111122223333:role/emr-pipeline-node"
+
+
+def iam_04() -> list[Case]:
+    rule = "IAM-04"
+    to_emr = {"Condition": {"StringEquals": {"iam:PassedToService": "elasticmapreduce.amazonaws.com"}}}
+    anyhow = {"Condition": {"StringLike": {"iam:PassedToService": "*"}}}
+    return [
+        *everywhere(rule, allow("iam:PassRole", "*")),
+        *(
+            bad(rule, f"{action!r} on every role", holder(document(allow(action, "*"))))
+            for action in (
+                "iam:Pass*",
+                "iam:*",
+                "IAM:PASSROLE",
+                "iam:?assRole",
+                "*",
+                ["s3:GetObject", "iam:PassRole"],
+                "i*",
+            )
+        ),
+        *(
+            bad(rule, f"on {resource!r}", holder(document(allow("iam:PassRole", resource))))
+            for resource in (
+                "*",
+                "arn:aws:iam::111122223333:role/*",
+                "arn:aws:iam::*:role/*",
+                "arn:aws:iam::111122223333:*",
+                [ROLE_ARN, "*"],
+                "arn:aws:iam::111122223333:role/*-admin",
+            )
+        ),
+        bad(rule, "on every role, to one service", holder(document(allow("iam:PassRole", "*", **to_emr)))),
+        bad(
+            rule,
+            "a wildcard in the name",
+            holder(document(allow("iam:PassRole", "arn:aws:iam::111122223333:role/emr-*"))),
+        ),
+        good(
+            rule,
+            "a wildcard in the name, to one service",
+            holder(document(allow("iam:PassRole", "arn:aws:iam::111122223333:role/emr-*", **to_emr))),
+        ),
+        bad(
+            rule,
+            "a wildcard in the name, to a service of any name",
+            holder(document(allow("iam:PassRole", "arn:aws:iam::111122223333:role/emr-*", **anyhow))),
+        ),
+        good(rule, "by name", holder(document(allow("iam:PassRole", ROLE_ARN)))),
+        good(rule, "by several names", holder(document(allow("iam:PassRole", [ROLE_ARN, f"{ROLE_ARN}2"])))),
+        bad(rule, "all but some actions", holder(document({"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}))),
+        bad(
+            rule,
+            "all but some roles",
+            holder(document({"Effect": "Allow", "Action": "iam:PassRole", "NotResource": ROLE_ARN})),
+        ),
+        good(rule, "another action", holder(document(allow("iam:GetRole", "*")))),
+        open_question(rule, "an unknown role", holder({"Statement": [allow("iam:PassRole", UNKNOWN)]})),
+    ]
+
+
+def iam_05() -> list[Case]:
+    rule = "IAM-05"
+    bounded = {"Condition": {"StringEquals": {"iam:PermissionsBoundary": "arn:aws:iam::111122223333:policy/boundary"}}}
+    return [
+        *everywhere(rule, allow("iam:PutRolePolicy", ROLE_ARN)),
+        *(
+            bad(rule, f"{action!r}", holder(document(allow(action, ROLE_ARN))))
+            for action in (
+                "iam:*",
+                "iam:Put*",
+                "IAM:attachrolepolicy",
+                "iam:*Policy*",
+                "iam:CreateAccessKey",
+                "iam:UpdateAssumeRolePolicy",
+                "iam:Create?olicyVersion",
+                "i?m:SetDefaultPolicyVersion",
+            )
+        ),
+        bad(rule, "all but some actions", holder(document({"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}))),
+        good(rule, "within a boundary", holder(document(allow("iam:PutRolePolicy", ROLE_ARN, **bounded)))),
+        good(rule, "reading", holder(document(allow(["iam:GetRole", "iam:ListRolePolicies"], ROLE_ARN)))),
+        good(rule, "everything, which is for IAM-01 to say", holder(document(allow("*", "*")))),
+    ]
+
+
+def iam_06() -> list[Case]:
+    rule = "IAM-06"
+
+    def attached(
+        name: str, type: str = "aws:iam/rolePolicyAttachment:RolePolicyAttachment", partition: str = "aws"
+    ) -> R:
+        arn = f"arn:{partition}:iam::aws:policy/{name}"
+        field = a._ATTACHMENTS[type]  # pyright: ignore[reportPrivateUsage]
+        return R(
+            type,
+            "attachment",
+            {
+                "role": "x",
+                field: [f"arn:{partition}:iam::111122223333:policy/own", arn] if field.endswith("s") else arn,
+            },
+        )
+
+    broad = (
+        "AdministratorAccess",
+        "PowerUserAccess",
+        "IAMFullAccess",
+        "AmazonS3FullAccess",
+        "service-role/AmazonElasticMapReduceforEC2Role",
+        "service-role/AmazonElasticMapReduceRole",
+        "job-function/SystemAdministrator",
+        "AWSLambda_FullAccess",
+        "ReadOnlyAccess",
+        "AmazonEMRFullAccessPolicy_v2",
+    )
+    narrow = (
+        "service-role/AmazonEMRServicePolicy_v2",
+        "service-role/AWSLambdaBasicExecutionRole",
+        "service-role/AmazonElasticMapReduceforAutoScalingRole",
+        "AmazonSSMManagedInstanceCore",
+    )
+    return [
+        *(bad(rule, name, attached(name), says=[name.rpartition("/")[2]]) for name in broad),
+        *(good(rule, name, attached(name)) for name in narrow),
+        *(bad(rule, f"by {type}", attached("AdministratorAccess", type)) for type in a._ATTACHMENTS),  # pyright: ignore[reportPrivateUsage]
+        *(
+            bad(rule, f"in {partition}", attached("AdministratorAccess", partition=partition))
+            for partition in ("aws-cn", "aws-us-gov", "aws-iso")
+        ),
+        good(rule, "allowed", attached("ReadOnlyAccess"), config={"allowed": ["ReadOnlyAccess"]}),
+        good(
+            rule,
+            "a policy of one's own by that name",
+            R(
+                "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+                "x",
+                {"policyArn": "arn:aws:iam::111122223333:policy/AdministratorAccess"},
+            ),
+        ),
+        *(
+            good(rule, f"malformed: {value!r}", R(a.ROLE, "role", {"managedPolicyArns": value}))
+            for value in (None, [], [None, 7, "x"], "x", {})
+        ),
+        open_question(
+            rule, "not known yet", R("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "x", {"policyArn": UNKNOWN})
+        ),
+        bad(
+            rule,
+            "an unknown in front",
+            R(a.ROLE, "role", {"managedPolicyArns": [UNKNOWN, "arn:aws:iam::aws:policy/AdministratorAccess"]}),
+        ),
+    ]
+
+
+def iam_07() -> list[Case]:
+    rule = "IAM-07"
+
+    def role(*statements: Any) -> R:
+        return R(a.ROLE, "role", {"assumeRolePolicy": document(*statements)})
+
+    def trust(principal: Any, **more: Any) -> dict[str, Any]:
+        return {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", **more}
+
+    service = trust({"Service": "ec2.amazonaws.com"})
+    root = {"AWS": "arn:aws:iam::999988887777:root"}
+    external = {"Condition": {"StringEquals": {"sts:ExternalId": "a-long-agreed-text"}}}
+    oidc = {"Federated": "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"}
+    return [
+        good(rule, "a service", role(service)),
+        *(
+            bad(rule, f"{principal!r}", role(trust(principal)))
+            for principal in (
+                "*",
+                {"AWS": "*"},
+                {"AWS": ["x", "*"]},
+                {"AWS": "arn:aws:iam::*:root"},
+                {"Federated": "*"},
+            )
+        ),
+        bad(rule, "all but somebody", role({"Effect": "Allow", "NotPrincipal": root, "Action": "sts:AssumeRole"})),
+        bad(rule, "the second statement", role(service, trust("*")), says=["Statement[1]"]),
+        bad(rule, "everybody with an external id, which is no secret", role(trust("*", **external))),
+        good(
+            rule,
+            "everybody in an organisation",
+            role(trust("*", Condition={"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}})),
+        ),
+        bad(rule, "an account", role(trust(root))),
+        bad(rule, "an account by its number", role(trust({"AWS": "999988887777"}))),
+        good(rule, "an account with an external id", role(trust(root, **external))),
+        bad(
+            rule,
+            "an account with any external id",
+            role(trust(root, Condition={"StringLike": {"sts:ExternalId": "*"}})),
+        ),
+        good(rule, "an account of one's own", role(trust(root)), config={"accounts": ["999988887777"]}),
+        good(rule, "a role, whoever's it is", role(trust({"AWS": "arn:aws:iam::999988887777:role/x"}))),
+        bad(
+            rule,
+            "somebody else's role",
+            role(trust({"AWS": "arn:aws:iam::999988887777:role/x"})),
+            config={"accounts": ["111122223333"]},
+        ),
+        bad(rule, "an identity provider", role(trust(oidc))),
+        bad(
+            rule,
+            "any subject of an identity provider",
+            role(trust(oidc, Condition={"StringLike": {"token.actions.githubusercontent.com:sub": "*"}})),
+        ),
+        good(
+            rule,
+            "a subject of an identity provider",
+            role(
+                trust(
+                    oidc,
+                    Condition={
+                        "StringEquals": {"token.actions.githubusercontent.com:sub": "repo:o/r:ref:refs/heads/main"}
+                    },
+                )
+            ),
+        ),
+        bad(rule, "an object", R(a.ROLE, "role", {"assumeRolePolicy": {"Statement": trust("*")}})),
+        good(rule, "nothing", R(a.ROLE, "role", {})),
+        good(rule, "malformed statements", role(None, 7, "x")),
+        open_question(rule, "no JSON", R(a.ROLE, "role", {"assumeRolePolicy": "{"})),
+        open_question(rule, "not known yet", R(a.ROLE, "role", {"assumeRolePolicy": UNKNOWN})),
+        open_question(
+            rule,
+            "an unknown principal",
+            R(a.ROLE, "role", {"assumeRolePolicy": {"Statement": [trust({"AWS": UNKNOWN})]}}),
+        ),
+        bad(
+            rule,
+            "an unknown principal in front",
+            R(a.ROLE, "role", {"assumeRolePolicy": {"Statement": [trust({"AWS": [UNKNOWN, "*"]})]}}),
+        ),
+    ]
+
+
+def iam_08() -> list[Case]:
+    return [
+        *(bad("IAM-08", type, R(type, "x", {"user": "somebody"})) for type in a._USERS),  # pyright: ignore[reportPrivateUsage]
+        good("IAM-08", "a role", R(a.ROLE, "role", {})),
+    ]
+
+
+CASES = [case for make in (iam_01, iam_02, iam_03, iam_04, iam_05, iam_06, iam_07, iam_08) for case in make()]
+
+
+@parametrize(CASES)
+def test_access(case: Case, known: bool) -> None:
+    check(case, known)
+
+
+@pytest.mark.parametrize("name", [rule.id for rule in a.family.rules])
+def test_every_rule_has_cases_that_break_it_and_that_do_not(name: str) -> None:
+    assert {"broken", "fine"} <= {case.up for case in CASES if case.rule == name}
+
+
+def test_the_table_of_actions_is_that_of_the_service_authorization_reference() -> None:
+    table = read_reference()
+    assert frozenset(f"{s}:{n}" for s, names in table.items() for n in names.split()) == actions_without_resources()
+
+
+@pytest.mark.parametrize(
+    ("action", "verdict"),
+    [
+        ("cloudwatch:PutMetricData", True),
+        ("CLOUDWATCH:putmetricdata", True),
+        ("s3:GetObject", False),
+        ("x:Unheard", False),
+    ],
+)
+def test_actions_that_know_no_resource(action: str, verdict: bool) -> None:
+    assert knows_no_resource(action) is verdict
