@@ -12,7 +12,7 @@ some calls wrongly or not at all. Each module below adds something, and says in 
 ``functions``            Lambda functions that run their own code, called by events and queues
 ``states``               Step Functions: definitions checked, AWS's integrations, errors and events
 ``emr``                  EMR clusters that read back what they were given, and whose steps run
-``security_groups`` …    single fields and checks of EC2, KMS and CloudWatch Logs
+``security_groups`` …    single fields and checks of EC2, S3, KMS and CloudWatch Logs
 ``unimplemented``        calls that are not there fail at once, by name
 =======================  =========================================================================
 

@@ -26,7 +26,7 @@ class SparkOptions:
 
     home: Path = field(default_factory=_installed_spark)
     """SPARK_HOME."""
-    jars_directory: Path = Path(".cache/spark-jars")
+    jars_directory: Path = Path(__file__).parents[2] / ".cache" / "spark-jars"
     """Directory of the jars that let Spark read ``s3://`` (hadoop-aws and the AWS SDK bundle)."""
     python: str = sys.executable
     """Python that runs PySpark applications."""
