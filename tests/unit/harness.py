@@ -37,6 +37,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -346,7 +347,14 @@ def deploy(
     warnings = _Warnings()
     logger = logging.Logger("deployment")
     logger.addHandler(warnings)
-    loop = asyncio.new_event_loop()
+    # The SDK talks to the engine from worker threads, each with a loop of its own; made here, they can be closed.
+    loops = [loop := asyncio.new_event_loop()]
+
+    def start_worker() -> None:
+        loops.append(worker := asyncio.new_event_loop())
+        asyncio.set_event_loop(worker)
+
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=4, initializer=start_worker))
     context = contextvars.copy_context()
     returned: list[Any] = []
 
@@ -369,7 +377,11 @@ def deploy(
     asyncio.set_event_loop(loop)
     # The first failure comes out of `run`; the loop would print every output that failed of it once more.
     loop.set_exception_handler(lambda _loop, _context: None)
-    context.run(run)
+    try:
+        context.run(run)
+    except BaseException:
+        _close(loops)
+        raise
     deployment = Deployment(
         result=returned[0],
         resources=list(recorder.registered.values()),
@@ -378,5 +390,10 @@ def deploy(
         calls=recorder.calls,
         _resolve=lambda output: context.run(resolve, output),
     )
-    weakref.finalize(deployment, loop.close)
+    weakref.finalize(deployment, _close, loops)
     return deployment
+
+
+def _close(loops: list[asyncio.AbstractEventLoop]) -> None:
+    for loop in loops:
+        loop.close()
