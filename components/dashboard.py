@@ -169,7 +169,6 @@ def dashboard_body(
     def status(severity: str) -> Document:
         return {
             "title": f"{severity} alarms",
-            "region": environment.region,
             "alarms": [arn for row, arn in alarms if row.severity == severity],
         }
 

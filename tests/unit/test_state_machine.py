@@ -1,4 +1,4 @@
-"""The state machine as it is registered: encrypted, logged, traced, and with a role that can do its work and no more."""
+"""The state machine as it is registered: encrypted, logged, traced, with a role that can do its work and no more."""
 
 from __future__ import annotations
 

@@ -158,11 +158,7 @@ def _paths(value: Any) -> Iterator[str]:
     """Roots of the paths in a value: ``$.run.dataset`` is ``run``."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            if (
-                key.endswith(".$")
-                or key in ("Variable", "SecondsPath", "CausePath", "OutputPath", "InputPath")
-                or (key.endswith("Path") and key != "ResultPath")
-            ):
+            if key != "ResultPath" and (key == "Variable" or key.endswith((".$", "Path"))):
                 yield from re.findall(r"(?<!\$)\$\.([A-Za-z]+)", inner)
             else:
                 yield from _paths(inner)

@@ -1,0 +1,118 @@
+"""Topics: encrypted, open to exactly the pipeline's publishers, and read by the people who were named."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pulumi_aws as aws
+import pytest
+
+from components.notifications import NotificationTopics, NotificationTopicsArgs, failure_topic_policy
+from settings import MonitoringSettings
+from tests.unit.harness import ENVIRONMENT, Deployment, deploy
+
+MESSAGES_KEY = ENVIRONMENT.arn("kms", "key/messages")
+FAILURE = ENVIRONMENT.arn("sns", "emr-pipeline-test-failure")
+
+
+def topics(*emails: str) -> NotificationTopics:
+    return NotificationTopics(
+        "topics", NotificationTopicsArgs(MonitoringSettings(emails=emails), ENVIRONMENT, MESSAGES_KEY)
+    )
+
+
+@pytest.fixture(scope="module")
+def deployed() -> Deployment:
+    return deploy(lambda: topics("team@example.com", "lead@example.com"))
+
+
+def statements(policy: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {entry["Sid"]: entry for entry in policy["Statement"]}
+
+
+def test_topics_and_queue_are_encrypted_with_the_messages_key(deployed: Deployment):
+    for registered in [*deployed.all(aws.sns.Topic), *deployed.all(aws.sqs.Queue)]:
+        assert registered.inputs["kmsMasterKeyId"] == MESSAGES_KEY, "alarms cannot use AWS's own key"
+
+
+def test_names_are_the_stack_s(deployed: Deployment):
+    names = [registered.inputs["name"] for registered in deployed.all(aws.sns.Topic)]
+    assert names == ["emr-pipeline-test-failure", "emr-pipeline-test-success"]
+
+
+@pytest.mark.parametrize("name", ["topics-success-policy", "topics-failure-policy"])
+def test_nobody_publishes_in_plain_text(deployed: Deployment, name: str):
+    refusal = statements(deployed.named(name).document("policy"))["RefusePlainText"]
+    assert (refusal["Effect"], refusal["Principal"]) == ("Deny", "*")
+    assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_the_success_topic_admits_nobody_by_its_own_policy(deployed: Deployment):
+    found = deployed.named("topics-success-policy").document("policy")["Statement"]
+    assert [entry["Effect"] for entry in found] == ["Deny"], "executions publish by their role's policy"
+
+
+def test_the_failure_topic_admits_this_stack_s_alarms_and_two_event_rules(deployed: Deployment):
+    found = statements(deployed.named("topics-failure-policy").document("policy"))
+    assert set(found) == {"Alarms", "EventRules", "RefusePlainText"}
+    assert found["Alarms"]["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert found["Alarms"]["Condition"] == {
+        "ArnLike": {"aws:SourceArn": ENVIRONMENT.arn("cloudwatch", "alarm:emr-pipeline-test-*")},
+        "StringEquals": {"aws:SourceAccount": ENVIRONMENT.account_id},
+    }
+    assert found["EventRules"]["Principal"] == {"Service": "events.amazonaws.com"}
+    assert found["EventRules"]["Condition"]["ArnEquals"]["aws:SourceArn"] == [
+        ENVIRONMENT.arn("events", "rule/emr-pipeline-test-cluster-ended"),
+        ENVIRONMENT.arn("events", "rule/emr-pipeline-test-execution-ended"),
+    ]
+
+
+def test_policies_speak_of_their_own_topic_only():
+    resources = {entry["Resource"] for entry in failure_topic_policy(ENVIRONMENT, FAILURE)["Statement"]}
+    assert resources == {FAILURE}
+
+
+def test_events_that_could_not_be_told_wait_two_weeks_where_only_eventbridge_puts_them(deployed: Deployment):
+    queue = deployed.one(aws.sqs.Queue)
+    assert queue.inputs["messageRetentionSeconds"] == 14 * 24 * 3600
+    found = statements(deployed.one(aws.sqs.QueuePolicy).document("policy"))
+    assert set(found) == {"EventRules", "RefusePlainText"}
+    assert found["EventRules"]["Action"] == "sqs:SendMessage"
+
+
+def test_every_address_is_subscribed_to_failures(deployed: Deployment):
+    found = deployed.all(aws.sns.TopicSubscription)
+    assert {entry.inputs["endpoint"] for entry in found} == {"team@example.com", "lead@example.com"}
+    assert {entry.inputs["protocol"] for entry in found} == {"email"}
+    assert {entry.inputs["topic"] for entry in found} == {FAILURE}
+
+
+def test_an_address_keeps_its_subscription_when_another_is_removed():
+    before = {
+        entry.name for entry in deploy(lambda: topics("a@example.com", "b@example.com")).all(aws.sns.TopicSubscription)
+    }
+    after = {entry.name for entry in deploy(lambda: topics("b@example.com")).all(aws.sns.TopicSubscription)}
+    assert after < before, "else the remaining address would have to confirm again"
+
+
+def test_without_addresses_nobody_is_subscribed():
+    assert deploy(topics).all(aws.sns.TopicSubscription) == []
+
+
+def test_who_uses_the_failure_topic_waits_until_it_admits_its_publishers():
+    def program() -> None:
+        made = topics()
+        aws.ssm.Parameter("user", type="String", value=made.failure_topic_arn)
+
+    waits = deploy(program).named("user").depends_on
+    assert {"topics-failure", "topics-failure-policy", "topics-undelivered-policy"} <= waits
+
+
+def test_outputs_are_the_topics_arns(deployed: Deployment):
+    assert deployed.value(deployed.result.failure_topic_arn) == FAILURE
+    assert deployed.outputs("topics")["successTopicArn"] == ENVIRONMENT.arn("sns", "emr-pipeline-test-success")
+
+
+def test_policies_fit_in_what_sns_stores(deployed: Deployment):
+    assert len(json.dumps(failure_topic_policy(ENVIRONMENT, FAILURE))) < 30 * 1024
