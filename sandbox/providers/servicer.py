@@ -308,7 +308,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
                 raise LookupError(f"made {made.id}, but it cannot be found")
         except Exception as error:
             raise self._failed("creating", operation, error, inputs) from error
-        outputs = _outputs(kind, shape, inputs, {**made.state, **state}, configuration)
+        outputs = _outputs(kind, shape, inputs, {**made.state, **state, "id": made.id}, configuration)
         return provider_pb2.CreateResponse(id=made.id, properties=encode(outputs))
 
     @_answer
@@ -331,7 +331,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         if state is None:
             return provider_pb2.ReadResponse()
         known = {**{name: value for name, value in prior.items() if name in shape.outputs}, **inputs}
-        outputs = _outputs(kind, shape, known, {**plain, **state}, configuration)
+        outputs = _outputs(kind, shape, known, {**plain, **state, "id": request.id}, configuration)
         now = _refreshed(kind, shape, inputs, outputs, state) if inputs else _imported(kind, shape, outputs)
         return provider_pb2.ReadResponse(id=request.id, properties=encode(outputs), inputs=encode(now))
 
@@ -361,7 +361,9 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
                 raise LookupError(f"changed {request.id}, but it cannot be found any more")
         except Exception as error:
             raise self._failed("updating", operation, error) from error
-        outputs = _outputs(kind, shape, {**_kept(kind, olds, shape), **inputs}, state, configuration)
+        outputs = _outputs(
+            kind, shape, {**_kept(kind, olds, shape), **inputs}, {**state, "id": request.id}, configuration
+        )
         return provider_pb2.UpdateResponse(properties=encode(outputs))
 
     @_answer

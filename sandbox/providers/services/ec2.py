@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
 from sandbox.providers.table import (
+    CancelledError,
     Change,
     Function,
     Inputs,
@@ -20,6 +25,7 @@ from sandbox.providers.table import (
     camel,
     found,
     given,
+    gone,
     names,
     pascal,
     pick,
@@ -53,6 +59,26 @@ def _one(operation: Operation, call: str, member: str, *codes: str, **arguments:
 
 def _arn(operation: Operation, resource: str) -> str:
     return operation.arn("ec2", resource)
+
+
+_IN_USE = ("DependencyViolation", "InvalidGroup.InUse")
+_PATIENCE_SECONDS = 10
+"""The provider tries a deletion again for up to 15 minutes while something depends on it; here dependents are gone in
+seconds or stay."""
+
+
+def _delete(operation: Operation, call: Callable[[], Any], *missing: str) -> None:
+    """Delete, again and again while something still depends on it, for some seconds."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            absent(call, *missing)
+            return
+        except ClientError as error:
+            if not gone(error, *_IN_USE) or time.monotonic() >= end:
+                raise
+        if operation.cancelled.wait(0.5):
+            raise CancelledError("stopped while waiting for what depends on it")
 
 
 # -- VPC ---------------------------------------------------------------------------------------------------------------
@@ -116,7 +142,7 @@ def _update_vpc(operation: Operation, change: Change) -> None:
 
 
 def _delete_vpc(operation: Operation, identifier: str, state: State) -> None:
-    absent(lambda: operation.client("ec2").delete_vpc(VpcId=identifier), "InvalidVpcID.NotFound")
+    _delete(operation, lambda: operation.client("ec2").delete_vpc(VpcId=identifier), "InvalidVpcID.NotFound")
 
 
 # -- subnets -----------------------------------------------------------------------------------------------------------
@@ -181,7 +207,8 @@ def _update_subnet(operation: Operation, change: Change) -> None:
 
 
 def _delete_subnet(operation: Operation, identifier: str, state: State) -> None:
-    absent(lambda: operation.client("ec2").delete_subnet(SubnetId=identifier), "InvalidSubnetID.NotFound")
+    client = operation.client("ec2")
+    _delete(operation, lambda: client.delete_subnet(SubnetId=identifier), "InvalidSubnetID.NotFound")
 
 
 # -- ways out: internet gateway, address, NAT gateway ------------------------------------------------------------------
@@ -734,9 +761,32 @@ def _update_security_group(operation: Operation, change: Change) -> None:
 def _delete_security_group(operation: Operation, identifier: str, state: State) -> None:
     client = operation.client("ec2")
     if state.get("revokeRulesOnDelete") and _read_security_group(operation, identifier, {}) is not None:
+        # Two groups that EMR manages name each other in their rules: neither could go before the other.
+        _revoke_references(operation, identifier)
         for direction in ("ingress", "egress"):
             _apply_rules(operation, identifier, direction, [])
-    absent(lambda: client.delete_security_group(GroupId=identifier), _GROUP_MISSING)
+    _delete(operation, lambda: client.delete_security_group(GroupId=identifier), _GROUP_MISSING)
+
+
+def _revoke_references(operation: Operation, identifier: str) -> None:
+    """Take the group out of the rules of others (vpc_security_group.go, forceRevokeSecurityGroupRules)."""
+    client = operation.client("ec2")
+    for direction, name in (("ingress", "ip-permission.group-id"), ("egress", "egress.ip-permission.group-id")):
+        member = "IpPermissions" if direction == "ingress" else "IpPermissionsEgress"
+        filters = [{"Name": name, "Values": [identifier]}]
+        for group in client.describe_security_groups(Filters=filters)["SecurityGroups"]:
+            naming = {atom for atom in _atoms(group[member]) if atom[4] == identifier}
+            if naming and group["GroupId"] != identifier:
+                revoke = getattr(client, f"revoke_security_group_{direction}")
+                absent(
+                    functools.partial(
+                        revoke,
+                        GroupId=group["GroupId"],
+                        IpPermissions=[_permission_of(atom) for atom in sorted(naming, key=repr)],
+                    ),
+                    "InvalidPermission.NotFound",
+                    _GROUP_MISSING,
+                )
 
 
 def _create_default_security_group(operation: Operation, inputs: Inputs) -> str:

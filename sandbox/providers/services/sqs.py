@@ -108,8 +108,9 @@ def _read_queue(operation: Operation, identifier: str, prior: State) -> State | 
     state.setdefault("fifoQueue", False)
     state.setdefault("contentBasedDeduplication", False)
     state.setdefault("sqsManagedSseEnabled", "kmsMasterKeyId" not in state)
-    for name in ("kmsMasterKeyId", "redrivePolicy", "redriveAllowPolicy"):
+    for name in ("kmsMasterKeyId", "redrivePolicy"):
         state.setdefault(name, None)
+    # moto takes RedriveAllowPolicy and does not give it back: it stays as given.
     return state
 
 

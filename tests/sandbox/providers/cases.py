@@ -567,10 +567,11 @@ CASES: tuple[Case, ...] = (
             "kmsMasterKeyId": world.key_arn,
             "kmsDataKeyReusePeriodSeconds": 300,
             "redrivePolicy": json.dumps({"deadLetterTargetArn": world.queue_arn, "maxReceiveCount": 5}),
+            "redriveAllowPolicy": json.dumps({"redrivePermission": "denyAll"}),
         },
         changes={"visibilityTimeoutSeconds": 720, "messageRetentionSeconds": 1209600},
         replaces={"name": "other"},
-        absent=frozenset(["deduplicationScope", "fifoThroughputLimit", "policy", "redriveAllowPolicy"]),
+        absent=frozenset(["deduplicationScope", "fifoThroughputLimit", "policy"]),
     ),
     Case(
         "aws:sqs/queue:Queue",

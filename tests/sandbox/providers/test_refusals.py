@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from sandbox.providers.protocol import UNKNOWN
+from sandbox.providers.services import ec2
 from tests.sandbox.providers.cases import archive, cluster, function
 from tests.sandbox.providers.driver import CheckFailedError, ProviderDriver, partial_failure
 from tests.sandbox.providers.world import World, trust
@@ -262,3 +263,30 @@ def test_versions_and_markers_go_with_a_bucket_that_may_lose_data(aws: ProviderD
     client.delete_object(Bucket="versioned-bucket", Key="k")
     aws.delete(bucket)
     assert aws.read(bucket) is None
+
+
+def test_groups_that_name_each_other_go_when_they_may_revoke(aws: ProviderDriver, world: World) -> None:
+    token = "aws:ec2/securityGroup:SecurityGroup"
+    given = {"vpcId": world.vpc, "revokeRulesOnDelete": True}
+    first, second = aws.create(token, "first", given), aws.create(token, "second", given)
+    client = world.client("ec2")
+    for group, other in ((first, second), (second, first)):
+        # EMR writes such rules into the groups that it is given, and leaves them behind.
+        source = [{"IpProtocol": "tcp", "FromPort": 0, "ToPort": 65535, "UserIdGroupPairs": [{"GroupId": other.id}]}]
+        client.authorize_security_group_ingress(GroupId=group.id, IpPermissions=source)
+    aws.delete(first)
+    assert aws.read(first) is None
+    aws.delete(second)
+    assert aws.read(second) is None
+
+
+def test_a_group_in_use_is_not_deleted(aws: ProviderDriver, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ec2, "_PATIENCE_SECONDS", 0)
+    token = "aws:ec2/securityGroup:SecurityGroup"
+    used, user = (aws.create(token, name, {"vpcId": world.vpc}) for name in ("used", "user"))
+    source = [{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 2, "UserIdGroupPairs": [{"GroupId": used.id}]}]
+    world.client("ec2").authorize_security_group_ingress(GroupId=user.id, IpPermissions=source)
+    with pytest.raises(grpc.RpcError, match=r"DeleteSecurityGroup: DependencyViolation"):
+        aws.delete(used)
+    aws.delete(user)
+    aws.delete(used)
