@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.alarm_table import DIMENSIONS, AlarmRow, Source
+from components.dispatch import metric_namespace
 from components.environment import AwsEnvironment
 from components.iam import Document
 from components.state_machine_definition import METRIC_NAMESPACE, SUCCEEDED
@@ -139,6 +140,18 @@ def _flow(environment: AwsEnvironment, title: str, names: str, outcome: str | No
     }
 
 
+def _files(environment: AwsEnvironment) -> Document:
+    """What the dispatcher did with the messages of the intake; its metrics have no dimensions."""
+    names = ("ObjectsDispatched", "MessagesIgnored", "MessagesMalformed", "MessagesReturned")
+    return {
+        "title": "Files dispatched",
+        "view": "timeSeries",
+        "region": environment.region,
+        "period": 300,
+        "metrics": [[metric_namespace(environment), name, {"stat": "Sum"}] for name in names],
+    }
+
+
 def dashboard_body(
     environment: AwsEnvironment, alarms: Sequence[tuple[AlarmRow, str]], sources: Mapping[Source, str]
 ) -> Document:
@@ -174,7 +187,9 @@ def dashboard_body(
 
     severities = [name for name in ("critical", "warning") if any(row.severity == name for row, _ in alarms)]
     section("Is it healthy?", [("alarm", status(severity)) for severity in severities])
-    section("What flowed?", [("metric", _flow(environment, *chart)) for chart in _FLOW])
+    flow = [_files(environment)] if "function" in sources else []
+    flow += [_flow(environment, *chart) for chart in _FLOW]
+    section("What flowed?", [("metric", properties) for properties in flow])
     for title, charts in (("Cluster", _CLUSTER), ("Orchestration", _ORCHESTRATION)):
         drawn = [_chart(environment, chart, sources) for chart in charts]
         section(title, [("metric", properties) for properties in drawn if properties is not None])

@@ -24,6 +24,7 @@ import pulumi_aws as aws
 from components.environment import AwsEnvironment
 from components.iam import Document, create_role, policy_document, service_trust, statement
 from components.notifications import allow_event_rules, refuse_plain_text
+from components.state_machine_definition import METRIC_NAMESPACE
 from settings import ConfigurationError, DatasetSettings, OrchestrationSettings
 
 if TYPE_CHECKING:
@@ -200,6 +201,11 @@ def role_statements(
             condition={"ArnEquals": {"lambda:SourceFunctionArn": function_arn}},
         ),
     ]
+
+
+def metric_namespace(environment: AwsEnvironment) -> str:
+    """Namespace of the function's metrics; they have no dimensions, so the stack is a part of it."""
+    return f"{METRIC_NAMESPACE}/{environment.project}-{environment.stack}"
 
 
 def log_group_name(function_name: str) -> str:
@@ -385,7 +391,12 @@ class ObjectDispatcher(pulumi.ComponentResource):
             timeout=settings.function_timeout_seconds,
             memory_size=MEMORY_MEGABYTES,
             # Nothing here is secret; the key is the stack's own so that its use can be withdrawn with the rest.
-            environment=aws.lambda_.FunctionEnvironmentArgs(variables={"STATE_MACHINE_ARN": args.state_machine_arn}),
+            environment=aws.lambda_.FunctionEnvironmentArgs(
+                variables={
+                    "STATE_MACHINE_ARN": args.state_machine_arn,
+                    "METRIC_NAMESPACE": metric_namespace(environment),
+                }
+            ),
             kms_key_arn=args.data_key_arn,
             vpc_config=aws.lambda_.FunctionVpcConfigArgs(
                 subnet_ids=list(args.subnet_ids), security_group_ids=[args.security_group_id]

@@ -70,7 +70,7 @@ def test_every_metric_is_looked_up_where_its_service_puts_it():
     places = set(DIMENSIONS.values())
     for widget in of("metric"):
         for metric in widget["properties"]["metrics"]:
-            if isinstance(metric[0], str):
+            if isinstance(metric[0], str) and not metric[0].startswith("EmrPipeline/"):
                 namespace, _, dimension, value, options = metric
                 assert (namespace, dimension) in places
                 assert value.startswith("the-")
@@ -87,6 +87,11 @@ def test_what_flowed_is_found_for_any_dataset_of_this_stack_only():
     assert len(searches) == 6
     for expression in searches:
         assert expression.startswith('SEARCH(\'{EmrPipeline,Dataset,Outcome,Stack} Stack="test" MetricName=')
+
+
+def test_files_are_counted_where_the_dispatcher_counts_them():
+    (widget,) = [widget for widget in of("metric") if widget["properties"]["title"] == "Files dispatched"]
+    assert {metric[0] for metric in widget["properties"]["metrics"]} == {"EmrPipeline/emr-pipeline-test"}
 
 
 def test_searches_of_a_widget_have_ids_of_their_own():

@@ -216,7 +216,7 @@ def test_its_log_group_is_encrypted_and_bounded(deployed: Deployment):
 
 def test_the_function_knows_the_state_machine_and_nothing_secret(deployed: Deployment):
     assert deployed.one(aws.lambda_.Function).inputs["environment"] == {
-        "variables": {"STATE_MACHINE_ARN": STATE_MACHINE}
+        "variables": {"STATE_MACHINE_ARN": STATE_MACHINE, "METRIC_NAMESPACE": "EmrPipeline/emr-pipeline-test"}
     }
 
 
