@@ -926,6 +926,16 @@ def observed(observation: Observation) -> dict[str, Any] | None:
     return values[0] if values else None
 
 
+def rebalanced(records: DataFrame, columns: Sequence[str]) -> DataFrame:
+    """Bring the rows of a partition together, in files of an even size.
+
+    By the JVM's `hint`: PySpark's own takes names as texts only, and this hint takes columns (Spark 3.3).
+    """
+    context = records.sparkSession.sparkContext
+    parameters = context._jvm.PythonUtils.toSeq([F.col(name)._jc.expr() for name in columns])
+    return DataFrame(records._jdf.hint("rebalance", parameters), records.sparkSession)
+
+
 def write_rows(
     spark: SparkSession, manifest: Manifest, found: Sequence[Source], directory: str
 ) -> tuple[int, list[str] | None]:
@@ -941,7 +951,7 @@ def write_rows(
     records = records.observe(damaged, F.collect_set(F.when(F.col(BAD), F.col(OBJECT))).alias("objects"))
     records = records.filter(~F.col(BAD)).select(*manifest.names)
     if shuffled and tasks > 1:
-        records = records.hint("rebalance", *manifest.partition_by)
+        records = rebalanced(records, manifest.partition_by)
     records = records.observe(written, F.count(F.lit(1)).alias("rows"))
     log(f"writing: {tasks} tasks read {total} bytes")
     writer = records.write.mode("overwrite").options(

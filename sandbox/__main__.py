@@ -93,8 +93,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         if arguments.command == "demonstrate":
-            return 0 if demonstration.demonstrate() else 1
-        if arguments.command == "start":
+            demonstration.demonstrate()
+        elif arguments.command == "start":
             _start()
         elif arguments.command == "stop":
             _stop()

@@ -278,8 +278,12 @@ def account(
     ]
 
 
-def demonstrate() -> bool:
-    """Run the main job; True when every check holds."""
+def demonstrate() -> None:
+    """Run the main job.
+
+    Raises:
+        SandboxError: when a check of its account does not hold.
+    """
     narrator = Narrator()
     with contextlib.ExitStack() as stack:
         with narrator.phase("starting AWS on this machine"):
@@ -304,9 +308,11 @@ def demonstrate() -> bool:
         for check in checks:
             result = "yes" if check.holds else f"NO: expected {check.expected}, found {check.found}"
             print(f"  {check.text}: {result}")
+        wrong = [check.text for check in checks if not check.holds]
+        if wrong:
+            raise control.SandboxError(f"{len(wrong)} of {len(checks)} checks do not hold")
         begun = time.monotonic()
     narrator.phases["stopping"] = time.monotonic() - begun
     print("\nSeconds")
     for name, seconds in narrator.phases.items():
         print(f"  {seconds:6.1f}  {name}")
-    return all(check.holds for check in checks)
