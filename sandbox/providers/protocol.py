@@ -7,8 +7,6 @@ assets, archives, resource references and output values (pulumi ``sdk/proto/pulu
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import io
 import tarfile
 import urllib.request
@@ -286,13 +284,3 @@ def conceal(value: Any, like: Any) -> Any:
     if isinstance(value, list) and isinstance(like, list) and len(value) == len(like):
         return [conceal(entry, other) for entry, other in zip(value, like, strict=True)]
     return Secret(value)
-
-
-def content_hash(data: bytes) -> str:
-    """Hex SHA-256, the form of Pulumi's asset hashes."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def base64_sha256(data: bytes) -> str:
-    """Base64 SHA-256, the form of Lambda's code hash."""
-    return base64.b64encode(hashlib.sha256(data).digest()).decode()

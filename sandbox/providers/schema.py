@@ -14,6 +14,7 @@ import functools
 import importlib
 import inspect
 import json
+import threading
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -89,12 +90,21 @@ class UnknownTypeError(LookupError):
     """The SDK has no such type."""
 
 
+_importing = threading.Lock()
+"""The SDK's modules load lazily, and `importlib.util.LazyLoader` shows a second thread a module half made."""
+
+
 def resource_schema(token: str) -> ResourceSchema:
     """Schema of a resource type such as ``aws:s3/bucket:Bucket``.
 
     Raises:
         UnknownTypeError: when the installed SDK does not have it.
     """
+    with _importing:
+        return _read_schema(token)
+
+
+def _read_schema(token: str) -> ResourceSchema:
     package, module, name = token.split(":")
     importlib.import_module(f"pulumi_{package}")
     # The registry that the SDK fills when it is imported maps a token to the Python module of its class.
@@ -111,7 +121,8 @@ def resource_schema(token: str) -> ResourceSchema:
 
 def provider_inputs(package: str) -> Mapping[str, InputProperty]:
     """Configuration keys of a provider."""
-    return input_properties(importlib.import_module(f"pulumi_{package}.provider").ProviderArgs)
+    with _importing:
+        return input_properties(importlib.import_module(f"pulumi_{package}.provider").ProviderArgs)
 
 
 @functools.cache

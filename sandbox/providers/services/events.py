@@ -179,7 +179,10 @@ def _delete_target(operation: Operation, identifier: str, state: State) -> None:
     bus = state.get("eventBusName", _DEFAULT_BUS)
     answer = found(
         lambda: operation.client("events").remove_targets(
-            Rule=state["rule"], EventBusName=bus, Ids=[state["targetId"]]
+            Rule=state["rule"],
+            EventBusName=bus,
+            Ids=[state["targetId"]],
+            **given(Force=state.get("forceDestroy") or None),
         ),
         _MISSING,
     )

@@ -70,11 +70,12 @@ def _check_function(inputs: Inputs) -> Iterable[tuple[str, str]]:
 def _code(operation: Operation, inputs: Inputs) -> dict[str, Any]:
     code = inputs.get("code")
     if isinstance(code, Archive):
-        return {"ZipFile": code.zip(operation.directory)}
-    members = pick(inputs, "s3Bucket", "s3Key", "s3ObjectVersion", "imageUri")
+        members: dict[str, Any] = {"ZipFile": code.zip(operation.directory)}
+    else:
+        members = pick(inputs, "s3Bucket", "s3Key", "s3ObjectVersion", "imageUri")
     if not members:
         raise ValueError("one of code, s3Bucket and imageUri must be given")
-    return members
+    return {**members, **pick(inputs, sourceKmsKeyArn="SourceKMSKeyArn")}
 
 
 def _settings(inputs: Inputs, only: frozenset[str] | None = None) -> dict[str, Any]:
@@ -237,6 +238,7 @@ _MAPPING_IN_PLACE = (
     "enabled",
     "filterCriteria",
     "functionResponseTypes",
+    "kmsKeyArn",
     "maximumBatchingWindowInSeconds",
     "maximumRecordAgeInSeconds",
     "maximumRetryAttempts",
@@ -263,13 +265,14 @@ def _check_mapping(inputs: Inputs) -> Iterable[tuple[str, str]]:
 
 
 def _mapping_members(inputs: Inputs) -> dict[str, Any]:
-    return pascal({name: inputs[name] for name in _MAPPING_IN_PLACE if name in inputs})
+    given_members = {name: inputs[name] for name in _MAPPING_IN_PLACE if name in inputs}
+    return pascal(given_members, renamed={"kmsKeyArn": "KMSKeyArn"})
 
 
 def _create_mapping(operation: Operation, inputs: Inputs) -> str:
     made = operation.client("lambda").create_event_source_mapping(
         **_mapping_members(inputs),
-        **pick(inputs, "functionName", "eventSourceArn", "startingPosition", kmsKeyArn="KMSKeyArn"),
+        **pick(inputs, "functionName", "eventSourceArn", "startingPosition"),
         **given(Tags=inputs.get("tagsAll") or None),
     )
     identifier = made["UUID"]
@@ -313,7 +316,7 @@ def _read_mapping(operation: Operation, identifier: str, prior: State) -> State 
             modified.strftime("%Y-%m-%dT%H:%M:%SZ") if hasattr(modified, "strftime") else str(modified)
         )
     for name in _MAPPING_IN_PLACE:
-        value = mapping.get(name[:1].upper() + name[1:])
+        value = mapping.get("KMSKeyArn" if name == "kmsKeyArn" else name[:1].upper() + name[1:])
         # Members that moto does not give back stay as given.
         if name != "enabled" and value is not None:
             state[name] = camel(value) or None if isinstance(value, dict | list) else value
@@ -431,13 +434,13 @@ TYPES = (
     ResourceType(
         token="aws:lambda/eventSourceMapping:EventSourceMapping",
         source="event_source_mapping.go",
-        handles=names("functionName eventSourceArn startingPosition kmsKeyArn") | frozenset(_MAPPING_IN_PLACE),
+        handles=names("functionName eventSourceArn startingPosition") | frozenset(_MAPPING_IN_PLACE),
         defaults={"enabled": True},
         comparison=Comparison(
             json=names("filterCriteria.filters.pattern"),
             unordered=names("functionResponseTypes filterCriteria.filters"),
         ),
-        replaces=names("eventSourceArn startingPosition kmsKeyArn"),
+        replaces=names("eventSourceArn startingPosition"),
         create=_create_mapping,
         read=_read_mapping,
         update=_update_mapping,

@@ -37,7 +37,7 @@ def _create_secret(operation: Operation, inputs: Inputs) -> str:
     client = operation.client("secretsmanager")
     made = client.create_secret(
         Name=inputs["name"],
-        **pick(inputs, "description", "kmsKeyId"),
+        **pick(inputs, "description", "kmsKeyId", "forceOverwriteReplicaSecret"),
         Tags=tag_list(inputs.get("tagsAll")),
     )
     operation.created(made["ARN"])

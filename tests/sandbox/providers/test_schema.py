@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 from typing import Any
 
 import pytest
@@ -144,3 +147,18 @@ def test_a_type_that_the_sdk_does_not_have_is_an_error() -> None:
 
 def test_provider_settings_come_from_the_sdk() -> None:
     assert {"region", "defaultTags", "allowedAccountIds"} <= schema.provider_inputs("aws").keys()
+
+
+def test_schemas_can_be_read_by_many_threads_at_once() -> None:
+    program = """
+        from concurrent.futures import ThreadPoolExecutor
+        from sandbox.providers import schema
+
+        tokens = ["aws:ssm/parameter:Parameter", "aws:sqs/queue:Queue", "aws:ssm/document:Document"] * 8
+        with ThreadPoolExecutor(16) as threads:
+            print(sum(bool(entry.inputs) for entry in threads.map(schema.resource_schema, tokens)))
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "24", f"the engine asks for 16 types at once, and modules load lazily: {done.stderr}"

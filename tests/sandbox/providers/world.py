@@ -10,7 +10,6 @@ from typing import Any
 
 import boto3
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -154,7 +153,3 @@ def _client(endpoint: str, service: str) -> Any:
 
 def certificate(pem: str) -> x509.Certificate:
     return x509.load_pem_x509_certificate(pem.encode())
-
-
-def der(item: x509.Certificate) -> bytes:
-    return item.public_bytes(Encoding.DER)
