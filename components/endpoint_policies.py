@@ -41,13 +41,31 @@ def account_only(environment: AwsEnvironment) -> Document:
     )
 
 
+def dynamodb_endpoint(environment: AwsEnvironment) -> Document:
+    """Policy of the DynamoDB endpoint: this account's principals, on this account's tables."""
+    return policy_document(
+        [
+            statement(
+                "OurTables",
+                ["dynamodb:*"],
+                [environment.arn("dynamodb", "table/*")],
+                principals="*",
+                condition={"StringEquals": {"aws:PrincipalAccount": environment.account_id}},
+            )
+        ]
+    )
+
+
 def s3_endpoint(environment: AwsEnvironment, buckets: Sequence[str]) -> Document:
     """Policy of the S3 endpoint.
 
     EMR's and Amazon Linux's own buckets belong to AWS and are partly read without signature, so their statements carry
-    no condition on the caller. Source: EMR management guide, "Minimum Amazon S3 policy for private subnet".
+    no condition on the caller: package managers come without credentials. Amazon Linux 2 is that of releases 5.30 to
+    6.15, Amazon Linux 2023 that of 7.x.
+
+    Source: EMR management guide, "Sample policies for private subnets that access Amazon S3".
     """
-    region = environment.region
+    region, suffix = environment.region, environment.dns_suffix
     arns = [environment.bucket_arn(bucket) for bucket in buckets]
     # us-east-1's support bucket carries no region.
     support = "aws157-logs-prod" if region == "us-east-1" else f"aws157-logs-prod-{region}"
@@ -64,10 +82,10 @@ def s3_endpoint(environment: AwsEnvironment, buckets: Sequence[str]) -> Document
                 "PackageRepositories",
                 ["s3:GetObject"],
                 objects(
-                    f"amazonlinux.{region}.amazonaws.com",
+                    f"amazonlinux.{region}.{suffix}",
                     f"amazonlinux-2-repos-{region}",
                     f"al2023-repos-{region}-de612dc2",
-                    f"repo.{region}.emr.amazonaws.com",
+                    f"repo.{region}.emr.{suffix}",
                 ),
                 principals="*",
             ),
@@ -77,11 +95,11 @@ def s3_endpoint(environment: AwsEnvironment, buckets: Sequence[str]) -> Document
                 [environment.bucket_arn(f"{region}.elasticmapreduce"), *objects(f"{region}.elasticmapreduce")],
                 principals="*",
             ),
-            statement("EmrSupportLogs", ["s3:PutObject"], objects(support), principals="*"),
+            statement("EmrSupportLogs", ["s3:Put*"], objects(support), principals="*"),
             statement(
                 "ApplicationHistory",
-                ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListBucket", "s3:PutObject"],
-                [environment.bucket_arn(f"prod.{region}.appinfo.src"), *objects(f"prod.{region}.appinfo.src")],
+                ["s3:Abort*", "s3:Create*", "s3:Get*", "s3:List*", "s3:Put*"],
+                objects(f"prod.{region}.appinfo.src"),
                 principals="*",
             ),
         ]

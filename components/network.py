@@ -1,4 +1,9 @@
-"""A VPC whose cluster is out of reach: private subnets, endpoints, NAT or none, flow logs, EMR's security groups."""
+"""A VPC whose cluster is out of reach: private subnets, endpoints, NAT or none, flow logs, EMR's security groups.
+
+Beside this file, from plain values: the address plan, the rules of the security groups, the policies of the endpoints.
+The network ACL of every subnet is the one that AWS makes; the main route table and the default security group stay
+empty, so that what names neither subnet nor group gets nowhere.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +15,11 @@ import pulumi
 import pulumi_aws as aws
 
 from components import security_rules
-from components.address_plan import plan_addresses
-from components.endpoint_policies import account_only, s3_endpoint
+from components.address_plan import DoesNotFit, check_room, plan_addresses
+from components.endpoint_policies import account_only, dynamodb_endpoint, s3_endpoint
 from components.environment import AwsEnvironment
 from components.iam import create_role, service_trust, statement
-from settings import NetworkSettings
+from settings import ConfigurationError, NetworkSettings
 
 EMR_TAG = {"for-use-with-amazon-emr-managed-policies": "true"}
 """Without it the EMR service role's policy (AmazonEMRServicePolicy_v2) may use neither subnet nor group."""
@@ -22,13 +27,25 @@ EMR_TAG = {"for-use-with-amazon-emr-managed-policies": "true"}
 FLOW_LOG_FORMAT = " ".join(
     f"${{{name}}}"
     for name in (
-        *("version", "account-id", "vpc-id", "subnet-id", "instance-id", "interface-id", "az-id"),
+        *("version", "account-id", "vpc-id", "subnet-id", "instance-id", "interface-id", "az-id", "type"),
         *("srcaddr", "dstaddr", "srcport", "dstport", "pkt-srcaddr", "pkt-dstaddr", "protocol", "tcp-flags"),
         *("packets", "bytes", "start", "end", "action", "log-status"),
         *("pkt-src-aws-service", "pkt-dst-aws-service", "flow-direction", "traffic-path"),
     )
 )
 """Who talked to whom, behind NAT too, which way out it took, and which AWS service it was."""
+
+SERVICES_OF_NODES = ("ec2", "elasticmapreduce", "glue", "kms", "logs", "monitoring", "sts")
+"""Services that nodes call themselves: without NAT, only their endpoints lead there."""
+
+SERVICES_OF_FUNCTIONS = ("states",)
+"""Services that functions call beside S3 and DynamoDB: their security group leads to endpoints only."""
+
+FUNCTION_ADDRESSES = 2
+"""Addresses of the functions in a subnet: Lambda shares interfaces (Lambda developer guide, "Hyperplane ENIs")."""
+
+_NO_SUCH_SERVICE = ("no matching ec2 vpc endpoint service", "couldn't find resource", "0 vpc endpoint services match")
+"""How the provider says that a region lacks a service (vpc_endpoint_service_data_source.go and NotFoundError)."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,22 @@ class SecureVpcArgs:
     """Encrypts the flow logs."""
     data_bucket_names: Sequence[str]
     """Buckets that may be reached through the S3 endpoint."""
+    most_nodes: int = 0
+    """Nodes that may stand in the first private subnet at once, all groups scaled out; twice that when a cluster is
+    replaced by one beside it. The address plan is checked against it; 0 checks nothing."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where groups and endpoints go: everything that the rest of the component knows of the VPC under it."""
+
+    vpc_id: pulumi.Output[str]
+    private_subnets: dict[str, pulumi.Output[str]]
+    """Subnet id by availability zone, in the zones' order."""
+    route_table_ids: list[pulumi.Output[str]]
+    """Route tables of the private subnets."""
+    ready: list[pulumi.Resource]
+    """Associations and routes, without which the subnets lead nowhere."""
 
 
 class SecureVpc(pulumi.ComponentResource):
@@ -53,143 +86,208 @@ class SecureVpc(pulumi.ComponentResource):
     core_security_group_id: pulumi.Output[str]
     service_access_security_group_id: pulumi.Output[str]
     function_security_group_id: pulumi.Output[str]
+    """For functions in the private subnets: it leads to endpoints and nowhere else."""
+    endpoint_services: list[str]
+    """Services that got an interface endpoint: those of the settings that the region has."""
+    flow_log_group_name: str
     ready: list[pulumi.Resource]
     """Rules, routes and endpoints: a cluster that starts before them fails to start."""
 
     def __init__(self, name: str, args: SecureVpcArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        settings, environment = args.settings, args.environment
+        self._key = f"{environment.project}:network"
+        self._check_services(settings)
         super().__init__("emr-pipeline:network:SecureVpc", name, None, opts)
         self._name = name
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        self.ready = []
-        settings, environment = args.settings, args.environment
-        count = settings.availability_zone_count
-        zones = environment.availability_zones[:count]
-        if len(zones) < count:
-            raise ValueError(
-                f"{environment.project}:network.availabilityZoneCount is {count}, and {environment.region} has "
-                f"{len(environment.availability_zones)} zones"
-            )
-        nat = settings.nat_gateways != "none"
-        plan = plan_addresses(settings.cidr_block, count, public=nat)
 
-        self._vpc = aws.ec2.Vpc(
-            f"{name}-vpc",
-            cidr_block=settings.cidr_block,
-            enable_dns_support=True,
-            enable_dns_hostnames=True,
-            tags={"Name": f"{environment.project}-{environment.stack}", **EMR_TAG},
-            opts=self._child,
-        )
-        self.vpc_id = self._vpc.id
-        # Closed: nothing may use the group that AWS gives everything which names none.
-        aws.ec2.DefaultSecurityGroup(f"{name}-default-group", vpc_id=self.vpc_id, opts=self._child)
+        place = self._make_network()
+        self.vpc_id = place.vpc_id
+        self.private_subnet_ids = list(place.private_subnets.values())
+        self.ready = list(place.ready)
+        self._groups = self._security_groups(place)
+        gateways = self._gateway_endpoints(place)
+        for rule in security_rules.network_rules(nat=settings.nat_gateways != "none"):
+            self.ready.append(self._rule(rule, gateways))
+        self.endpoint_services = self._interface_endpoints(place)
+        self.flow_log_group_name = f"/{environment.project}/{environment.stack}/flow-logs"
+        self._flow_logs(place)
 
-        tables = [self._private_table(zone) for zone in zones]
-        self.private_subnet_ids = [
-            self._subnet("private", zone, block, table)
-            for zone, block, table in zip(zones, plan.private, tables, strict=True)
-        ]
-        if nat:
-            self._ways_out(zones, plan.public, tables)
-        self._groups = {
-            group: aws.ec2.SecurityGroup(
-                f"{name}-{group}-group",
-                description=description,
-                vpc_id=self.vpc_id,
-                # EMR's additions refer to one another; without this they keep the groups from being deleted.
-                revoke_rules_on_delete=True,
-                tags={"Name": f"{environment.project}-{environment.stack}-{group}", **EMR_TAG},
-                opts=self._child,
-            )
-            for group, description in {
-                security_rules.PRIMARY: "EMR primary node",
-                security_rules.CORE: "EMR core and task nodes",
-                security_rules.SERVICE: "EMR service access to the nodes",
-                security_rules.ENDPOINTS: "Interface endpoints",
-                security_rules.FUNCTIONS: "Functions of the pipeline",
-            }.items()
-        }
         self.primary_security_group_id = self._groups[security_rules.PRIMARY].id
         self.core_security_group_id = self._groups[security_rules.CORE].id
         self.service_access_security_group_id = self._groups[security_rules.SERVICE].id
         self.function_security_group_id = self._groups[security_rules.FUNCTIONS].id
-        gateways = self._gateway_endpoints(tables)
-        for rule in security_rules.network_rules(nat=nat):
-            self.ready.append(self._rule(rule, gateways))
-        self._interface_endpoints()
-        self._flow_logs()
-        self.register_outputs({"vpcId": self.vpc_id, "privateSubnetIds": self.private_subnet_ids})
-
-    def _private_table(self, zone: str) -> aws.ec2.RouteTable:
-        return aws.ec2.RouteTable(
-            f"{self._name}-private-{zone}-routes",
-            vpc_id=self.vpc_id,
-            tags={"Name": f"private-{zone}"},
-            opts=self._child,
+        self.register_outputs(
+            {
+                "vpcId": self.vpc_id,
+                "privateSubnetIds": self.private_subnet_ids,
+                "primarySecurityGroupId": self.primary_security_group_id,
+                "coreSecurityGroupId": self.core_security_group_id,
+                "serviceAccessSecurityGroupId": self.service_access_security_group_id,
+                "functionSecurityGroupId": self.function_security_group_id,
+                "endpointServices": self.endpoint_services,
+                "flowLogGroupName": self.flow_log_group_name,
+            }
         )
 
-    def _subnet(self, kind: str, zone: str, block: str, table: aws.ec2.RouteTable) -> pulumi.Output[str]:
+    def _check_services(self, settings: NetworkSettings) -> None:
+        """Refuse a network in which nodes or functions have no way to a service that they call."""
+        callers: dict[str, tuple[str, ...]] = {"functions (they go out through endpoints only)": SERVICES_OF_FUNCTIONS}
+        if settings.nat_gateways == "none":
+            callers["nodes (natGateways is none)"] = SERVICES_OF_NODES
+        for caller, services in callers.items():
+            missing = [service for service in services if service not in settings.interface_endpoints]
+            if missing:
+                raise ConfigurationError(
+                    f"{self._key}.interfaceEndpoints lacks {', '.join(missing)}: {caller} have no other way there"
+                )
+
+    # --- the VPC itself ------------------------------------------------------------------------------------------
+
+    def _zones_and_plan(self) -> list[tuple[str, str, str | None]]:
+        """Availability zone, private network and, with NAT, public network of each zone that is used."""
+        args, settings, environment = self._args, self._args.settings, self._args.environment
+        count = settings.availability_zone_count
+        zones = environment.availability_zones[:count]
+        if len(zones) < count:
+            raise ConfigurationError(
+                f"{self._key}.availabilityZoneCount is {count}: {environment.region} has {len(zones)} zones "
+                f"({', '.join(zones)})"
+            )
+        nat = settings.nat_gateways != "none"
+        try:
+            plan = plan_addresses(settings.cidr_block, count, public=nat)
+            if args.most_nodes:
+                needs = {
+                    "nodes": args.most_nodes,
+                    "interface endpoints": len(settings.interface_endpoints),
+                    "interfaces of functions": FUNCTION_ADDRESSES,
+                }
+                check_room(plan.private[0], needs)
+        except DoesNotFit as error:
+            raise ConfigurationError(f"{self._key}.cidrBlock is {settings.cidr_block}: {error}") from None
+        public = plan.public or (None,) * count
+        return list(zip(zones, plan.private, public, strict=True))
+
+    def _make_network(self) -> Placement:
+        settings = self._args.settings
+        zones = self._zones_and_plan()
+        vpc = aws.ec2.Vpc(
+            f"{self._name}-vpc",
+            cidr_block=settings.cidr_block,
+            # Both are needed for the endpoints' private names, and for the nodes' own.
+            enable_dns_support=True,
+            enable_dns_hostnames=True,
+            tags=self._tags("vpc", for_emr=True),
+            opts=self._child,
+        )
+        # Without rules: what names no group of its own talks to nobody.
+        aws.ec2.DefaultSecurityGroup(
+            f"{self._name}-default-group", vpc_id=vpc.id, tags=self._tags("default-closed"), opts=self._child
+        )
+        ready: list[pulumi.Resource] = []
+        tables: dict[str, aws.ec2.RouteTable] = {}
+        subnets: dict[str, pulumi.Output[str]] = {}
+        for zone, private, _ in zones:
+            tables[zone] = aws.ec2.RouteTable(
+                f"{self._name}-private-{zone}-routes",
+                vpc_id=vpc.id,
+                tags=self._tags(f"private-{zone}"),
+                opts=self._child,
+            )
+            subnets[zone], association = self._subnet("private", vpc, zone, private, tables[zone])
+            ready.append(association)
+        public = {zone: block for zone, _, block in zones if block is not None}
+        if public:
+            ready += self._ways_out(vpc, public, tables)
+        return Placement(vpc.id, subnets, [table.id for table in tables.values()], ready)
+
+    def _tags(self, name: str, *, for_emr: bool = False) -> dict[str, str]:
+        environment = self._args.environment
+        return {"Name": f"{environment.project}-{environment.stack}-{name}", **(EMR_TAG if for_emr else {})}
+
+    def _subnet(
+        self, kind: str, vpc: aws.ec2.Vpc, zone: str, block: str, table: aws.ec2.RouteTable
+    ) -> tuple[pulumi.Output[str], pulumi.Resource]:
         name = f"{self._name}-{kind}-{zone}"
         subnet = aws.ec2.Subnet(
             name,
-            vpc_id=self.vpc_id,
+            vpc_id=vpc.id,
             availability_zone=zone,
             cidr_block=block,
             map_public_ip_on_launch=False,
             # Certificates and Kerberos principals name nodes by address (EMR guide, "DNS requirements").
             private_dns_hostname_type_on_launch="ip-name",
-            tags={"Name": f"{kind}-{zone}", **(EMR_TAG if kind == "private" else {})},
+            tags=self._tags(f"{kind}-{zone}", for_emr=kind == "private"),
             opts=self._child,
         )
-        self.ready.append(
-            aws.ec2.RouteTableAssociation(
-                f"{name}-routes", subnet_id=subnet.id, route_table_id=table.id, opts=self._child
-            )
+        association = aws.ec2.RouteTableAssociation(
+            f"{name}-routes", subnet_id=subnet.id, route_table_id=table.id, opts=self._child
         )
-        return subnet.id
+        return subnet.id, association
 
-    def _ways_out(self, zones: Sequence[str], blocks: Sequence[str], tables: Sequence[aws.ec2.RouteTable]) -> None:
-        """An internet gateway, and NAT gateways in small public subnets, as the setting says."""
+    def _ways_out(
+        self, vpc: aws.ec2.Vpc, public: dict[str, str], tables: dict[str, aws.ec2.RouteTable]
+    ) -> list[pulumi.Resource]:
+        """An internet gateway, and NAT gateways in small public subnets: one, or one a zone."""
         single = self._args.settings.nat_gateways == "single"
-        internet = aws.ec2.InternetGateway(f"{self._name}-internet", vpc_id=self.vpc_id, opts=self._child)
-        public = aws.ec2.RouteTable(
-            f"{self._name}-public-routes", vpc_id=self.vpc_id, tags={"Name": "public"}, opts=self._child
+        internet = aws.ec2.InternetGateway(
+            f"{self._name}-internet", vpc_id=vpc.id, tags=self._tags("internet"), opts=self._child
+        )
+        table = aws.ec2.RouteTable(
+            f"{self._name}-public-routes", vpc_id=vpc.id, tags=self._tags("public"), opts=self._child
         )
         way_out = aws.ec2.Route(
             f"{self._name}-public-internet",
-            route_table_id=public.id,
+            route_table_id=table.id,
             destination_cidr_block=security_rules.ANYWHERE,
             gateway_id=internet.id,
             opts=self._child,
         )
-        gateways: list[aws.ec2.NatGateway] = []
-        for zone, block in list(zip(zones, blocks, strict=True))[: 1 if single else None]:
-            subnet_id = self._subnet("public", zone, block, public)
+        gateways: dict[str, aws.ec2.NatGateway] = {}
+        for zone in list(public)[: 1 if single else None]:
+            subnet_id, association = self._subnet("public", vpc, zone, public[zone], table)
             address = aws.ec2.Eip(
                 f"{self._name}-nat-{zone}-address",
                 domain="vpc",
+                tags=self._tags(f"nat-{zone}"),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[internet]),
             )
-            gateways.append(
-                aws.ec2.NatGateway(
-                    f"{self._name}-nat-{zone}",
-                    allocation_id=address.id,
-                    subnet_id=subnet_id,
-                    tags={"Name": zone},
-                    opts=pulumi.ResourceOptions(parent=self, depends_on=[way_out]),
-                )
+            gateways[zone] = aws.ec2.NatGateway(
+                f"{self._name}-nat-{zone}",
+                allocation_id=address.id,
+                subnet_id=subnet_id,
+                tags=self._tags(f"nat-{zone}"),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[way_out, association]),
             )
-        for index, (zone, table) in enumerate(zip(zones, tables, strict=True)):
-            self.ready.append(
-                aws.ec2.Route(
-                    f"{self._name}-private-{zone}-internet",
-                    route_table_id=table.id,
-                    destination_cidr_block=security_rules.ANYWHERE,
-                    nat_gateway_id=gateways[0 if single else index].id,
-                    opts=self._child,
-                )
+        first = next(iter(gateways.values()))
+        return [
+            aws.ec2.Route(
+                f"{self._name}-private-{zone}-internet",
+                route_table_id=table.id,
+                destination_cidr_block=security_rules.ANYWHERE,
+                nat_gateway_id=gateways.get(zone, first).id,
+                opts=self._child,
             )
+            for zone, table in tables.items()
+        ]
+
+    # --- security groups -----------------------------------------------------------------------------------------
+
+    def _security_groups(self, place: Placement) -> dict[str, aws.ec2.SecurityGroup]:
+        return {
+            group: aws.ec2.SecurityGroup(
+                f"{self._name}-{group}-group",
+                description=description,
+                vpc_id=place.vpc_id,
+                # EMR's additions refer to one another; without this they keep the groups from being deleted.
+                revoke_rules_on_delete=True,
+                tags=self._tags(group, for_emr=group in security_rules.EMR_GROUPS),
+                opts=self._child,
+            )
+            for group, description in security_rules.GROUPS.items()
+        }
 
     def _rule(self, rule: security_rules.Rule, gateways: dict[str, aws.ec2.VpcEndpoint]) -> pulumi.Resource:
         kind = aws.vpc.SecurityGroupIngressRule if rule.direction == "in" else aws.vpc.SecurityGroupEgressRule
@@ -208,21 +306,23 @@ class SecureVpc(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _gateway_endpoints(self, tables: Sequence[aws.ec2.RouteTable]) -> dict[str, aws.ec2.VpcEndpoint]:
+    # --- endpoints -----------------------------------------------------------------------------------------------
+
+    def _gateway_endpoints(self, place: Placement) -> dict[str, aws.ec2.VpcEndpoint]:
         environment = self._args.environment
         policies = {
             security_rules.S3: s3_endpoint(environment, self._args.data_bucket_names),
-            security_rules.DYNAMODB: account_only(environment),
+            security_rules.DYNAMODB: dynamodb_endpoint(environment),
         }
         endpoints = {
             service: aws.ec2.VpcEndpoint(
                 f"{self._name}-{service}-endpoint",
-                vpc_id=self.vpc_id,
-                service_name=self._service_name(service, "Gateway"),
+                vpc_id=place.vpc_id,
+                service_name=self._service(service, "Gateway").service_name,
                 vpc_endpoint_type="Gateway",
-                route_table_ids=[table.id for table in tables],
+                route_table_ids=place.route_table_ids,
                 policy=json.dumps(policy),
-                tags={"Name": service},
+                tags=self._tags(service),
                 opts=self._child,
             )
             for service, policy in policies.items()
@@ -230,73 +330,91 @@ class SecureVpc(pulumi.ComponentResource):
         self.ready.extend(endpoints.values())
         return endpoints
 
-    def _service_name(self, service: str, kind: str) -> str:
+    def _service(self, service: str, kind: str) -> aws.ec2.AwaitableGetVpcEndpointServiceResult:
+        """A service's name in this region: some are not ``com.amazonaws.<region>.<service>``."""
         opts = pulumi.InvokeOptions(parent=self)
-        return aws.ec2.get_vpc_endpoint_service(service=service, service_type=kind, opts=opts).service_name
+        return aws.ec2.get_vpc_endpoint_service(service=service, service_type=kind, opts=opts)
 
-    def _interface_endpoints(self) -> None:
+    def _interface_endpoints(self, place: Placement) -> list[str]:
+        """Endpoints in every private subnet whose zone the service is in; what the region lacks is told."""
         environment = self._args.environment
+        made: list[str] = []
         for service in self._args.settings.interface_endpoints:
             try:
-                service_name = self._service_name(service, "Interface")
+                found = self._service(service, "Interface")
             except Exception as error:
-                # The SDK raises a bare Exception; this is the provider's word for a service that the region lacks.
-                if "no matching" not in str(error).lower():
+                # The SDK raises a bare Exception. Any other failure must stop: an endpoint would silently be missing.
+                if not any(text in str(error).lower() for text in _NO_SUCH_SERVICE):
                     raise
-                pulumi.log.warn(
-                    f"{environment.project}:network.interfaceEndpoints holds {service!r}, which {environment.region} "
-                    "does not offer: the VPC goes without it",
-                    self,
-                )
+                self._warn_missing(service, f"{environment.region} does not offer")
                 continue
-            self.ready.append(
-                aws.ec2.VpcEndpoint(
-                    f"{self._name}-{service}-endpoint",
-                    vpc_id=self.vpc_id,
-                    service_name=service_name,
-                    vpc_endpoint_type="Interface",
-                    private_dns_enabled=True,
-                    subnet_ids=self.private_subnet_ids,
-                    security_group_ids=[self._groups[security_rules.ENDPOINTS].id],
-                    policy=json.dumps(account_only(environment)),
-                    tags={"Name": service},
-                    opts=self._child,
-                )
+            # GovCloud tells names only: then every zone is taken to have it, and policies to be supported.
+            zones = found.availability_zones or list(place.private_subnets)
+            subnet_ids = [subnet for zone, subnet in place.private_subnets.items() if zone in zones]
+            if not subnet_ids:
+                self._warn_missing(service, f"{environment.region} offers in none of its zones that the VPC uses")
+                continue
+            endpoint = aws.ec2.VpcEndpoint(
+                f"{self._name}-{service}-endpoint",
+                vpc_id=place.vpc_id,
+                service_name=found.service_name,
+                vpc_endpoint_type="Interface",
+                private_dns_enabled=True,
+                subnet_ids=subnet_ids,
+                security_group_ids=[self._groups[security_rules.ENDPOINTS].id],
+                policy=None if found.vpc_endpoint_policy_supported is False else json.dumps(account_only(environment)),
+                tags=self._tags(service),
+                opts=self._child,
             )
+            self.ready.append(endpoint)
+            made.append(service)
+        return made
 
-    def _flow_logs(self) -> None:
-        """Both directions of everything, minute by minute, in a log group of our own key."""
+    def _warn_missing(self, service: str, reason: str) -> None:
+        way = (
+            "nodes have no way there"
+            if self._args.settings.nat_gateways == "none"
+            else "nodes reach it through NAT, functions do not"
+        )
+        pulumi.log.warn(
+            f"{self._key}.interfaceEndpoints holds {service!r}, which {reason}: the VPC goes without it, and {way}",
+            self,
+        )
+
+    # --- flow logs -----------------------------------------------------------------------------------------------
+
+    def _flow_logs(self, place: Placement) -> None:
+        """Both directions of everything, minute by minute, in a log group under our key."""
         environment = self._args.environment
-        group_name = f"/{environment.project}/{environment.stack}/flow-logs"
         group = aws.cloudwatch.LogGroup(
             f"{self._name}-flow-logs",
-            name=group_name,
+            name=self.flow_log_group_name,
             kms_key_id=self._args.logs_key_arn,
             retention_in_days=self._args.settings.flow_log_retention_days,
             opts=self._child,
         )
-        group_arn = environment.arn("logs", f"log-group:{group_name}")
+        # In IAM, log streams and their events are under the group's ARN with ":*".
+        streams = environment.arn("logs", f"log-group:{self.flow_log_group_name}:*")
         role, grants = create_role(
             f"{self._name}-flow-logs-role",
-            description="Delivers the VPC's flow logs to CloudWatch Logs",
+            description="Delivers the VPC flow logs to CloudWatch Logs",
             trust=service_trust(environment, "vpc-flow-logs", source_arn=environment.arn("ec2", "vpc-flow-log/*")),
             statements=[
                 statement(
-                    "Deliver",
-                    ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-                    [group_arn, f"{group_arn}:*"],
-                ),
+                    "Deliver", ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"], [streams]
+                )
             ],
             parent=self,
         )
         aws.ec2.FlowLog(
             f"{self._name}-flow-log",
-            vpc_id=self.vpc_id,
+            vpc_id=place.vpc_id,
             traffic_type="ALL",
             log_destination_type="cloud-watch-logs",
             log_destination=group.arn,
             log_format=FLOW_LOG_FORMAT,
             iam_role_arn=role.arn,
             max_aggregation_interval=60,
+            tags=self._tags("all-traffic"),
             opts=pulumi.ResourceOptions(parent=self, depends_on=grants),
         )

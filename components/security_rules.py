@@ -10,6 +10,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 PRIMARY, CORE, SERVICE, ENDPOINTS, FUNCTIONS = "primary", "core", "service-access", "endpoints", "functions"
+
+GROUPS = {
+    PRIMARY: "EMR primary node",
+    CORE: "EMR core and task nodes",
+    SERVICE: "EMR service access to the nodes",
+    ENDPOINTS: "Interface endpoints",
+    FUNCTIONS: "Functions of the pipeline",
+}
+"""Every security group, with its description: no apostrophe or ampersand; a change of one replaces the group."""
+
+EMR_GROUPS = (PRIMARY, CORE, SERVICE)
+"""Groups that EMR uses and adds rules to."""
+
 S3, DYNAMODB = "s3", "dynamodb"
 ANYWHERE = "0.0.0.0/0"
 ALL_PORTS = (0, 65535)
@@ -29,6 +42,7 @@ class Rule:
     ports: tuple[int, int]
     """First and last port; for ICMP (-1, -1), every type."""
     description: str
+    """Without apostrophe or ampersand, which EC2 does not take."""
 
     @property
     def name(self) -> str:
@@ -54,29 +68,26 @@ def _nodes(group: str) -> list[Rule]:
 
 
 def network_rules(*, nat: bool) -> list[Rule]:
-    """Every rule of the network; with NAT, nodes may also go out on 443."""
+    """Every rule of the network; with NAT, nodes may also go out on 443. Functions never may: they use endpoints."""
     rules: list[Rule] = []
     for group in (PRIMARY, CORE):
         rules += _nodes(group)
         rules += [
-            Rule("in", group, SERVICE, "tcp", (8443, 8443), "EMR's service manages the nodes"),
-            Rule("out", group, SERVICE, "tcp", (9443, 9443), "nodes answer EMR's service"),
+            Rule("in", group, SERVICE, "tcp", (8443, 8443), f"EMR manages {group} nodes"),
+            Rule("out", group, SERVICE, "tcp", (9443, 9443), f"{group} nodes answer EMR"),
             Rule("out", group, ENDPOINTS, "tcp", HTTPS, "AWS services through their endpoints"),
             Rule("out", group, S3, "tcp", HTTPS, "S3 through its gateway endpoint"),
         ]
         if nat:
             rules.append(Rule("out", group, ANYWHERE, "tcp", HTTPS, "the internet through NAT, HTTPS only"))
     rules += [
-        Rule("in", SERVICE, PRIMARY, "tcp", (9443, 9443), "primary node answers EMR's service"),
-        Rule("in", SERVICE, CORE, "tcp", (9443, 9443), "core and task nodes answer EMR's service"),
-        Rule("out", SERVICE, PRIMARY, "tcp", (8443, 8443), "EMR's service manages the primary node"),
-        Rule("out", SERVICE, CORE, "tcp", (8443, 8443), "EMR's service manages core and task nodes"),
+        Rule("in", SERVICE, PRIMARY, "tcp", (9443, 9443), "primary nodes answer EMR"),
+        Rule("out", SERVICE, PRIMARY, "tcp", (8443, 8443), "EMR manages primary nodes"),
+        Rule("out", SERVICE, CORE, "tcp", (8443, 8443), "EMR manages core nodes"),
         Rule("out", FUNCTIONS, ENDPOINTS, "tcp", HTTPS, "AWS services through their endpoints"),
         Rule("out", FUNCTIONS, S3, "tcp", HTTPS, "S3 through its gateway endpoint"),
         Rule("out", FUNCTIONS, DYNAMODB, "tcp", HTTPS, "DynamoDB through its gateway endpoint"),
     ]
-    if nat:
-        rules.append(Rule("out", FUNCTIONS, ANYWHERE, "tcp", HTTPS, "services without an endpoint, through NAT"))
     rules += [
         Rule("in", ENDPOINTS, group, "tcp", HTTPS, f"{group} call AWS services") for group in (PRIMARY, CORE, FUNCTIONS)
     ]

@@ -22,8 +22,9 @@ Every resource gets ``id`` and ``arn`` (and, for a few types, what AWS computes:
 More goes in by type: ``deploy(program, computed={aws.emr.Cluster: lambda name, inputs: {"clusterState": "WAITING"}})``.
 Function calls (``aws.ec2.get_prefix_list``, …) are answered for the fixed `ENVIRONMENT`; other answers go in by token:
 ``deploy(program, calls={"aws:ec2/getPrefixList:getPrefixList": lambda arguments: {...}})``; an answer that raises
-`Exception` is a call that fails. With ``preview=True`` ids and computed values are unknown, as in ``pulumi preview``:
-`value` then gives None for what is not known, and unknown inputs are absent.
+`Exception` is a call that fails, which the program may catch.
+With ``preview=True`` ids and computed values are unknown, as in ``pulumi preview``: `value` then gives None for what is
+not known, and unknown inputs are absent.
 
 An exception of the program, or of an ``apply`` in it, comes out of `deploy`.
 """
@@ -41,6 +42,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import grpc
 import pulumi
 from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime.stack import run_pulumi_func
@@ -236,6 +238,16 @@ _ANSWERS: dict[str, Answer] = {
 }
 
 
+class _CallFailed(grpc.RpcError):
+    """A function call that failed in its provider, as the engine tells it; the program may catch it."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return str(self)
+
+
 class _Recorder(mocks.MockMonitor, mocks.Mocks):
     """An engine that answers at once and keeps what it was told."""
 
@@ -255,7 +267,10 @@ class _Recorder(mocks.MockMonitor, mocks.Mocks):
             raise LookupError(f"no answer for {args.token}: pass one in deploy(…, calls=…)")
         with self.lock:
             self.calls.append((args.token, args.args))
-        return answer(args.args)
+        try:
+            return answer(args.args)
+        except Exception as error:
+            raise _CallFailed(str(error)) from error
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if args.custom is False:

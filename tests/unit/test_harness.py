@@ -81,3 +81,18 @@ def test_warnings_and_calls_are_kept_and_an_unknown_call_names_itself():
     assert [token for token, _ in deployment.calls] == ["aws:ec2/getPrefixList:getPrefixList"]
     with pytest.raises(Exception, match="getRegions"):
         deploy(lambda: aws.get_regions())
+
+
+def test_a_call_that_fails_can_be_caught_as_with_the_engine():
+    def answer(arguments: dict[str, object]) -> dict[str, object]:
+        raise ValueError(f"no list {arguments['name']}")
+
+    def program() -> str:
+        try:
+            aws.ec2.get_prefix_list(name="nothing")
+        except Exception as error:
+            return str(error)
+        return "went well"
+
+    deployment = deploy(program, calls={"aws:ec2/getPrefixList:getPrefixList": answer})
+    assert "no list nothing" in deployment.result
