@@ -104,15 +104,7 @@ def test_a_success_is_counted_with_its_figures(own_pipeline: Make):
         ("fail", "StepFailed", "ended FAILED: the manifest's version is 2, and this job reads 1"),
         ("crash", "StepFailed", "java.lang.OutOfMemoryError: Java heap space"),
         ("silent", "ReportUnreadable", "could not be read: "),
-        pytest.param(
-            "garbled",
-            "ReportUnreadable",
-            "could not be read: ",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="the interpreter ends with States.Runtime where the states language has States.IntrinsicFailure",
-            ),
-        ),
+        ("garbled", "ReportUnreadable", "could not be read: "),
         ("partial", "ReportUnreadable", "is not a report of this run, or lacks figures"),
         ("stranger", "ReportUnreadable", "is not a report of this run, or lacks figures"),
         ("unlisted", "ReportUnreadable", "is not a report of this run, or lacks figures"),
