@@ -15,6 +15,7 @@ from sandbox.aws import (
     queues,
     schedules,
     security_groups,
+    spark_copies,
     states,
 )
 from sandbox.aws.runtime import Runtime
@@ -28,6 +29,7 @@ def install(runtime: Runtime) -> None:
         bucket_events,
         event_rules,
         schedules,
+        spark_copies,
         queues,
         functions,
         emr,
