@@ -36,10 +36,11 @@ ENCRYPTION: Final = (
 BUCKET_POLICY: Final = "aws:s3/bucketPolicy:BucketPolicy"
 ACCESS_POINT: Final = "aws:s3/accessPoint:AccessPoint"
 BUCKET_ACLS: Final = ("aws:s3/bucketAcl:BucketAcl", "aws:s3/bucketAclV2:BucketAclV2")
+OBJECT_COPY: Final = "aws:s3/objectCopy:ObjectCopy"
 OBJECTS: Final = (
     "aws:s3/bucketObject:BucketObject",
     "aws:s3/bucketObjectv2:BucketObjectv2",
-    "aws:s3/objectCopy:ObjectCopy",
+    OBJECT_COPY,
 )
 VERSIONING: Final = (
     "aws:s3/bucketVersioning:BucketVersioning",
@@ -347,11 +348,16 @@ def bucket_acl_private(resource: Resource, settings: Settings) -> Findings:
         yield undecided("acl")
     elif str(acl).lower() in _PUBLIC_ACLS:
         yield violation("acl", f"is {str(acl).lower()}")
-    addresses = [
-        (f"accessControlPolicy.grants[{index}].grantee.uri", at(grant, "grantee", "uri"))
-        for index, grant in enumerate(listed(at(resource.value("accessControlPolicy"), "grants")))
-    ]
-    addresses += [(f"grants[{index}].uri", at(grant, "uri")) for index, grant in enumerate(resource.items("grants"))]
+    addresses: list[tuple[str, Plain]] = []
+    if resource.type in BUCKET_ACLS:
+        grants = listed(at(resource.value("accessControlPolicy"), "grants"))
+        addresses += [
+            (f"accessControlPolicy.grants[{index}].grantee.uri", at(grant, "grantee", "uri"))
+            for index, grant in enumerate(grants)
+        ]
+    elif resource.type in (*BUCKETS, OBJECT_COPY):
+        grants = resource.items("grants")
+        addresses += [(f"grants[{index}].uri", at(grant, "uri")) for index, grant in enumerate(grants)]
     for where, value in addresses:
         group = text(value)
         if group is UNKNOWN:

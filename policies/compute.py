@@ -127,8 +127,9 @@ def disk_encrypted(resource: Resource, settings: Settings) -> Findings:
 )
 def machine_no_public_ip(resource: Resource, settings: Settings) -> Findings:
     """What has a public address is found within the hour."""
-    places = [("associatePublicIpAddress", resource.value("associatePublicIpAddress"))]
-    if resource.type == LAUNCH_TEMPLATE:
+    if resource.type == INSTANCE:
+        places = [("associatePublicIpAddress", resource.value("associatePublicIpAddress"))]
+    else:
         places = [
             (f"networkInterfaces[{index}].associatePublicIpAddress", at(interface, "associatePublicIpAddress"))
             for index, interface in enumerate(resource.items("networkInterfaces"))

@@ -46,8 +46,11 @@ def lambda_permission_bounded(resource: Resource, settings: Settings) -> Finding
     if principal is UNKNOWN:
         yield undecided("principal")
         return
-    organisation = resource.text("organizationId" if resource.type == LAYER_PERMISSION else "principalOrgId")
-    account, source = resource.text("sourceAccount"), resource.text("sourceArn")
+    if resource.type == LAYER_PERMISSION:
+        organisation, account, source = resource.text("organizationId"), None, None
+    else:
+        organisation = resource.text("principalOrgId")
+        account, source = resource.text("sourceAccount"), resource.text("sourceArn")
     arn = parse_arn(source) if isinstance(source, str) else None
     bound_arn = arn is not None and (
         bool(re.fullmatch(r"\d{12}", arn.account)) or (arn.service == "s3" and not set("*?") & set(arn.resource))

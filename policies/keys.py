@@ -129,17 +129,19 @@ def public_policy(resource: Resource, name: str) -> Findings:
 )
 def key_lifecycle(resource: Resource, settings: Settings) -> Findings:
     """A key that is gone takes with it everything that it encrypts."""
+    bypass = switch(resource.value("bypassPolicyLockoutSafetyCheck"))
+    if bypass is UNKNOWN:
+        yield undecided("bypassPolicyLockoutSafetyCheck")
+    elif bypass is True:
+        yield violation("bypassPolicyLockoutSafetyCheck", "lets a policy lock everybody out of the key for ever")
+    if resource.type == KEY_POLICY:
+        return
     days = number(resource.value("deletionWindowInDays"))
     least = settings["minimumDeletionWindowDays"]
     if days is UNKNOWN:
         yield undecided("deletionWindowInDays")
     elif days is not None and days < least:
         yield violation("deletionWindowInDays", f"leaves {days} days to notice a deletion; {least} are the least")
-    bypass = switch(resource.value("bypassPolicyLockoutSafetyCheck"))
-    if bypass is UNKNOWN:
-        yield undecided("bypassPolicyLockoutSafetyCheck")
-    elif bypass is True:
-        yield violation("bypassPolicyLockoutSafetyCheck", "lets a policy lock everybody out of the key for ever")
     name = "isEnabled" if resource.type == KEY else "enabled"
     enabled = switch(resource.value(name))
     if enabled is UNKNOWN:

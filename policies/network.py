@@ -262,7 +262,9 @@ def _openings(rule: GroupRule) -> set[tuple[object, ...]]:
     """What a rule opens and to what, in a form in which inline and standalone rules compare equal."""
     ports = rule.ports
     opened = None if isinstance(ports, Unknown) else (ports.protocol, ports.first, ports.last)
-    others: set[tuple[object, ...]] = {(opened, str(parse_network(value))) for _, value in rule.networks if text(value)}
+    others: set[tuple[object, ...]] = {
+        (opened, str(parse_network(value))) for _, value in rule.networks if text(value) is not None
+    }
     return others or {(opened, "group or prefix list")}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -565,7 +566,7 @@ def net_07() -> list[Case]:
 def net_08() -> list[Case]:
     rule = "NET-08"
     network, second = vpc(), vpc("second")
-    subnet = R(n.SUBNET, "s", {"vpcId": network.ref()})
+    subnet = R(n.SUBNET, "s", {"vpcId": network.ref()}, {"vpcId": "vpc-main"})
     log = R(n.FLOW_LOG, "log", {"vpcId": network.ref(), "trafficType": "ALL"})
     return [
         good(rule, "recorded", network, log),
@@ -581,16 +582,8 @@ def net_08() -> list[Case]:
             rule, "only an interface's traffic", network, R(n.FLOW_LOG, "log", {"eniId": "eni-1", "trafficType": "ALL"})
         ),
         bad(rule, "another VPC's traffic", network, second, log, says=["second"]),
-        good(
-            rule,
-            "by way of a subnet",
-            network,
-            subnet,
-            R(n.FLOW_LOG, "log", {"vpcId": subnet.ref("vpcId")}),
-            preview="fine",
-        )
-        if False
-        else good(rule, "two logs", network, log, R(n.FLOW_LOG, "more", {"vpcId": network.ref()})),
+        good(rule, "two logs", network, log, R(n.FLOW_LOG, "more", {"vpcId": network.ref()})),
+        good(rule, "named through a subnet", network, subnet, R(n.FLOW_LOG, "log", {"vpcId": subnet.ref("vpcId")})),
         open_question(rule, "of an unknown VPC", network, R(n.FLOW_LOG, "log", {"vpcId": UNKNOWN})),
         good(rule, "no VPC", R(n.FLOW_LOG, "log", {"vpcId": "vpc-1"})),
     ]
@@ -649,6 +642,136 @@ def net_10() -> list[Case]:
     ]
 
 
+def endpoint(name: str, service: Any, **inputs: Any) -> R:
+    service = f"com.amazonaws.eu-west-1.{service}" if isinstance(service, str) else service
+    computed = tuple(key for key in ("policy", "routeTableIds") if key not in inputs)
+    return R(n.VPC_ENDPOINT, name, {"serviceName": service, **inputs}, {"id": f"vpce-{name}"}, computed=computed)
+
+
+def net_11() -> list[Case]:
+    rule = "NET-11"
+    net = Net()
+    table, other = net.table(), net.table("other")
+    base = (net.vpc, net.subnet, net.second, net.cluster, table, other, net.association(table))
+    main = R(n.MAIN_ROUTE_TABLE_ASSOCIATION, "main", {"vpcId": net.vpc.ref(), "routeTableId": table.ref()})
+    s3 = endpoint("s3", "s3", vpcId=net.vpc.ref(), routeTableIds=[other.ref(), table.ref()])
+    bare = endpoint("s3", "s3", vpcId=net.vpc.ref())
+    joined = R(n.ENDPOINT_ROUTE_TABLE, "j", {"vpcEndpointId": bare.ref(), "routeTableId": table.ref()})
+    interface = {"vpcEndpointType": "Interface", "vpcId": net.vpc.ref()}
+    emr = {"interfaces": ["elasticmapreduce"]}
+    return [
+        good(rule, "S3 in the table", *base, s3),
+        good(rule, "S3 in the table by a resource of its own", *base, bare, joined),
+        good(rule, "S3 in the main table", *base[:-1], main, s3),
+        bad(rule, "no endpoint", *base),
+        bad(rule, "S3 in another table", *base, endpoint("s3", "s3", vpcId=net.vpc.ref(), routeTableIds=[other.ref()])),
+        bad(rule, "S3 in no table", *base, bare),
+        bad(rule, "an interface endpoint of S3", *base, endpoint("s3", "s3", **interface)),
+        bad(
+            rule, "another service", *base, endpoint("d", "dynamodb", vpcId=net.vpc.ref(), routeTableIds=[table.ref()])
+        ),
+        bad(
+            rule,
+            "a service that sounds like it",
+            *base,
+            endpoint("t", "s3tables", vpcId=net.vpc.ref(), routeTableIds=[table.ref()]),
+        ),
+        open_question(
+            rule, "an unknown service", *base, endpoint("s3", UNKNOWN, vpcId=net.vpc.ref(), routeTableIds=[table.ref()])
+        ),
+        good(rule, "no cluster", net.vpc, net.subnet),
+        good(
+            rule,
+            "an interface too",
+            *base,
+            s3,
+            endpoint("e", "elasticmapreduce", **interface, privateDnsEnabled=True),
+            config=emr,
+        ),
+        bad(rule, "no interface", *base, s3, config=emr),
+        bad(rule, "an interface without names", *base, s3, endpoint("e", "elasticmapreduce", **interface), config=emr),
+        bad(
+            rule,
+            "an interface of another VPC",
+            *base,
+            s3,
+            v := vpc("v"),
+            endpoint("e", "elasticmapreduce", vpcEndpointType="Interface", vpcId=v.ref(), privateDnsEnabled=True),
+            config=emr,
+        ),
+        open_question(
+            rule,
+            "an interface of an unknown kind",
+            *base,
+            s3,
+            endpoint("e", "elasticmapreduce", vpcEndpointType=UNKNOWN, vpcId=net.vpc.ref(), privateDnsEnabled=True),
+            config=emr,
+        ),
+    ]
+
+
+EVERYTHING = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+
+
+def net_12() -> list[Case]:
+    rule = "NET-12"
+
+    def policy(*statements: Any) -> R:
+        return endpoint("s3", "s3", policy=json.dumps({"Statement": list(statements)}))
+
+    account = {"Condition": {"StringEquals": {"aws:ResourceAccount": "111122223333"}}}
+    return [
+        bad(rule, "everything", policy(EVERYTHING)),
+        bad(
+            rule,
+            "everything by a resource of its own",
+            R(n.VPC_ENDPOINT_POLICY, "p", {"policy": json.dumps({"Statement": EVERYTHING})}),
+        ),
+        bad(rule, "every action of a service", policy({**EVERYTHING, "Action": "s3:*"})),
+        bad(rule, "the second statement", policy({**EVERYTHING, "Effect": "Deny"}, EVERYTHING), says=["Statement[1]"]),
+        bad(rule, "over TLS", policy({**EVERYTHING, "Condition": {"Bool": {"aws:SecureTransport": "true"}}})),
+        good(rule, "named resources", policy({**EVERYTHING, "Resource": "arn:aws:s3:::bucket/*"})),
+        good(rule, "resources of one account", policy({**EVERYTHING, **account})),
+        good(
+            rule,
+            "one organisation",
+            policy({**EVERYTHING, "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}}),
+        ),
+        good(rule, "somebody", policy({**EVERYTHING, "Principal": {"AWS": "arn:aws:iam::111122223333:root"}})),
+        good(rule, "absent, which is for NET-14 to say", endpoint("s3", "s3")),
+        good(rule, "malformed statements", policy(None, 7, "x")),
+        open_question(rule, "no JSON", endpoint("s3", "s3", policy="{")),
+        open_question(rule, "not known yet", endpoint("s3", "s3", policy=UNKNOWN)),
+        open_question(
+            rule,
+            "an unknown resource",
+            endpoint("s3", "s3", policy={"Statement": [{**EVERYTHING, "Resource": UNKNOWN}]}),
+        ),
+    ]
+
+
+def net_14() -> list[Case]:
+    rule = "NET-14"
+    bare = endpoint("s3", "s3")
+    text = json.dumps({"Statement": EVERYTHING})
+    return [
+        bad(rule, "absent", bare),
+        bad(rule, "empty", endpoint("s3", "s3", policy="")),
+        good(rule, "given", endpoint("s3", "s3", policy=text)),
+        good(rule, "given apart", bare, R(n.VPC_ENDPOINT_POLICY, "p", {"vpcEndpointId": bare.ref(), "policy": text})),
+        good(rule, "made of something else", LOOKUP, endpoint("s3", "s3", policy=LOOKUP.ref("policy"))),
+        good(rule, "a service through which no data leaves", endpoint("sts", "sts")),
+        bad(rule, "a service that the setting names", endpoint("sts", "sts"), config={"services": ["sts"]}),
+        open_question(
+            rule,
+            "a policy of an unknown endpoint",
+            bare,
+            R(n.VPC_ENDPOINT_POLICY, "p", {"vpcEndpointId": UNKNOWN, "policy": text}),
+        ),
+        open_question(rule, "an unknown service", endpoint("x", UNKNOWN)),
+    ]
+
+
 def net_13() -> list[Case]:
     return [
         bad("NET-13", "accepted only", R(n.FLOW_LOG, "log", {"trafficType": "ACCEPT"})),
@@ -660,17 +783,24 @@ def net_13() -> list[Case]:
 
 
 CASES = [
-    *net_01(),
-    *net_02(),
-    *net_03(),
-    *net_04(),
-    *net_05(),
-    *net_06(),
-    *net_07(),
-    *net_08(),
-    *net_09(),
-    *net_10(),
-    *net_13(),
+    case
+    for make in (
+        net_01,
+        net_02,
+        net_03,
+        net_04,
+        net_05,
+        net_06,
+        net_07,
+        net_08,
+        net_09,
+        net_10,
+        net_11,
+        net_12,
+        net_13,
+        net_14,
+    )
+    for case in make()
 ]
 
 
