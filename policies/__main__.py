@@ -8,7 +8,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from pulumi_policy import PolicyPack
 
 from policies.adapter import pulumi_policies
+from policies.decoding import decode_once
 from policies.exceptions import load_exceptions
 from policies.registry import RULES
 
+decode_once()
 PolicyPack(name="emr-pipeline", policies=list(pulumi_policies(RULES, load_exceptions())))

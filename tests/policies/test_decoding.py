@@ -1,0 +1,93 @@
+"""The SDK reads each resource once, and the policies see the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi_policy.policy as sdk
+import pytest
+
+from policies.decoding import decode_once, remember
+from tests.policies.harness import UNKNOWN, Engine, R, Secret
+
+STEPS = ("json_format", "deserialize_properties", "unknown_checking_proxy")
+
+
+@pytest.fixture
+def _sdk_restored() -> Iterator[None]:
+    """Put the SDK's own steps back."""
+    before = {step: getattr(sdk, step) for step in STEPS}
+    yield
+    for step, value in before.items():
+        setattr(sdk, step, value)
+
+
+def resources() -> list[R]:
+    opened = [{"protocol": "tcp", "fromPort": 22, "toPort": 22, "cidrBlocks": [UNKNOWN, Secret("0.0.0.0/0")]}]
+    groups = [
+        R("aws:ec2/securityGroup:SecurityGroup", f"group-{n}", {"ingress": opened}, provider={"region": "eu-west-1"})
+        for n in range(5)
+    ]
+    return [*groups, *(R("aws:s3/bucket:Bucket", f"bucket-{n}", {"bucket": f"b{n}"}) for n in range(5))]
+
+
+@pytest.mark.usefixtures("_sdk_restored")
+@pytest.mark.parametrize("known", [True, False])
+def test_the_pack_says_the_same(known: bool) -> None:
+    config = {"NET-01": {"ipv4Prefix": 8}}
+    before = Engine(config=config).run(resources(), known)
+    decode_once()
+    assert Engine(config=config).run(resources(), known) == before
+    assert before
+
+
+@pytest.mark.usefixtures("_sdk_restored")
+def test_each_message_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[Any] = []
+    original = sdk.json_format.MessageToDict
+
+    class Counting:
+        @staticmethod
+        def MessageToDict(message: Any) -> Any:
+            decoded.append(message)
+            return original(message)
+
+    monkeypatch.setattr(sdk, "json_format", Counting)
+    decode_once()
+    engine = Engine()
+    decoded.clear()
+    shown = resources()
+    engine.run(shown, True)
+    providers = sum(resource.provider is not None for resource in shown)
+    assert len(decoded) == 2 * (len(shown) + providers), "once before each resource is made, and once after all are"
+
+
+@pytest.mark.usefixtures("_sdk_restored")
+def test_it_is_done_only_once() -> None:
+    decode_once()
+    first = [getattr(sdk, step) for step in STEPS]
+    decode_once()
+    assert [getattr(sdk, step) for step in STEPS] == first
+
+
+@pytest.mark.usefixtures("_sdk_restored")
+def test_what_a_remediation_may_write_to_is_its_own() -> None:
+    decode_once()
+    values = {"a": 1}
+    assert sdk.deserialize_properties(values) is sdk.deserialize_properties(values)
+    assert sdk.deserialize_properties(values, True) is not sdk.deserialize_properties(values, True)
+
+
+def test_an_sdk_without_these_steps_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(sdk, "unknown_checking_proxy")
+    before = sdk.json_format
+    decode_once()
+    assert sdk.json_format is before
+
+
+def test_results_are_remembered_by_identity_not_by_value() -> None:
+    calls: list[Any] = []
+    step = remember(lambda value: calls.append(value) or len(calls))
+    one, other = [1], [1]
+    assert (step(one), step(one), step(other)) == (1, 1, 2)
