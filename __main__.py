@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 import settings as configuration
-from components import emr_compatibility
+from components import dispatch, emr_compatibility
 from components.alarms import PipelineAlarms, PipelineAlarmsArgs
 from components.catalog import DataCatalog, DataCatalogArgs
 from components.cluster import KerberizedEmrCluster, KerberizedEmrClusterArgs
@@ -26,6 +26,7 @@ def main() -> None:
     """Build the stack that the configuration asks for."""
     settings = configuration.load()
     emr_compatibility.check(settings.cluster, pulumi.get_project())
+    dispatch.check(settings.datasets)
 
     provider = aws.Provider(
         "aws",
@@ -36,7 +37,9 @@ def main() -> None:
     here = pulumi.ResourceOptions(providers=[provider])
     environment = AwsEnvironment.look_up(pulumi.InvokeOptions(provider=provider))
 
-    keys = EncryptionKeys("keys", EncryptionKeysArgs(settings.encryption, environment), here)
+    keys = EncryptionKeys(
+        "keys", EncryptionKeysArgs(settings.encryption, environment, protect=not settings.storage.force_destroy), here
+    )
 
     buckets = EncryptedBuckets(
         "buckets",
@@ -55,6 +58,8 @@ def main() -> None:
             settings=settings.network,
             environment=environment,
             logs_key_arn=keys.logs_key_arn,
+            # A replacement runs beside the cluster that it replaces.
+            most_nodes=2 * settings.cluster.most_nodes,
             data_bucket_names=[
                 bucket.name for bucket in (buckets.raw, buckets.processed, buckets.logs, buckets.scripts)
             ],
@@ -157,6 +162,7 @@ def main() -> None:
             intake_queue_name=dispatcher.intake_queue_name,
             dead_letter_queue_name=dispatcher.dead_letter_queue_name,
             function_name=dispatcher.function_name,
+            rule_name=dispatcher.rule_name,
             failure_topic_arn=topics.failure_topic_arn,
         ),
         here,

@@ -206,6 +206,11 @@ class InstanceGroupSettings(SettingsModel):
     scaling: ScalingSettings | None = None
     """Limits of automatic scaling; absent keeps `instance_count`."""
 
+    @property
+    def most_instances(self) -> int:
+        """Instances that the group may come to have."""
+        return max(self.instance_count, self.scaling.maximum if self.scaling else 0)
+
 
 class KerberosSettings(SettingsModel):
     """Authentication: a KDC of the cluster's own."""
@@ -252,6 +257,11 @@ class ClusterSettings(SettingsModel):
     root_volume_size_gib: int = Field(default=50, ge=15, le=100)
     """Root volume of each node, GiB."""
 
+    @property
+    def most_nodes(self) -> int:
+        """Nodes that the cluster may come to have."""
+        return sum(group.most_instances for group in (self.primary, self.core, self.task))
+
     @model_validator(mode="after")
     def _groups_agree(self) -> Self:
         if self.primary.instance_count not in (1, 3):
@@ -293,16 +303,25 @@ class OrchestrationSettings(SettingsModel):
     """Seconds between two looks at a running step."""
     step_timeout_minutes: int = Field(default=240, ge=1, le=1440)
     """Minutes that a step may take before it is cancelled."""
-    retry_interval_seconds: int = Field(default=5, ge=1)
+    retry_interval_seconds: int = Field(default=5, ge=1, le=299)
     """First wait before a failed call is tried again; it doubles up to five minutes, with full jitter."""
     retry_attempts: int = Field(default=5, ge=1, le=5)
-    """Tries of a failed call."""
+    """Further tries of a call that failed."""
     maximum_set_aside_ratio: float = Field(default=0.01, ge=0, le=1)
     """Share of records that may be set aside before the run counts as rejected."""
     executor_memory: str = Field(default="4g", pattern=r"^[1-9]\d*[mg]$")
     """Memory of a Spark executor."""
     log_retention_days: LogRetentionDays = 90
     """Days that function and execution logs are kept."""
+
+    @model_validator(mode="after")
+    def _batches_need_a_window(self) -> Self:
+        if self.batch_size > 10 and self.batch_window_seconds < 1:
+            raise ValueError(
+                f"batchSize is {self.batch_size} and batchWindowSeconds is 0: "
+                "Lambda takes more than 10 messages of a queue only with a window of a second or more"
+            )
+        return self
 
 
 class MonitoringSettings(SettingsModel):

@@ -50,9 +50,6 @@ MEMORY_MEGABYTES = 512
 RUNTIME = "python3.12"
 ARCHITECTURE = "arm64"
 
-_PLAIN_BATCH = 10
-"""Largest batch of a queue without a batching window (Lambda guide, "Using Lambda with Amazon SQS")."""
-
 
 @dataclass(frozen=True)
 class ObjectDispatcherArgs:
@@ -213,24 +210,16 @@ def log_group_name(function_name: str) -> str:
     return f"/aws/lambda/{function_name}"
 
 
-def check(settings: OrchestrationSettings, datasets: Mapping[str, DatasetSettings]) -> None:
-    """Refuse what AWS would refuse, or what would run without doing anything.
+def check(datasets: Mapping[str, DatasetSettings]) -> None:
+    """Refuse what would run without doing anything.
 
     Raises:
-        ConfigurationError: with one line a mistake.
+        ConfigurationError: when there is no dataset.
     """
-    mistakes: list[str] = []
     if not datasets:
-        mistakes.append(
+        raise ConfigurationError(
             "emr-pipeline:datasets is empty: declare at least one dataset, else no file would be dispatched"
         )
-    if settings.batch_size > _PLAIN_BATCH and settings.batch_window_seconds < 1:
-        mistakes.append(
-            f"emr-pipeline:orchestration.batchSize is {settings.batch_size} with a batchWindowSeconds of 0: "
-            f"allowed is at most {_PLAIN_BATCH} without a window, because Lambda gathers more only over time"
-        )
-    if mistakes:
-        raise ConfigurationError("\n".join(mistakes))
 
 
 class ObjectDispatcher(pulumi.ComponentResource):
@@ -249,7 +238,7 @@ class ObjectDispatcher(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ObjectDispatcherArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("emr-pipeline:dispatch:ObjectDispatcher", name, None, opts)
-        check(args.settings, args.datasets)
+        check(args.datasets)
         settings, environment = args.settings, args.environment
         child = pulumi.ResourceOptions(parent=self)
         base = f"{environment.project}-{environment.stack}"

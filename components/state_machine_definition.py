@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.iam import Document
-from settings import ConfigurationError, OrchestrationSettings
+from settings import OrchestrationSettings
 
 METRIC_NAMESPACE = "EmrPipeline"
 """Namespace of the metrics that executions publish; dimensions Stack, Dataset, Outcome."""
@@ -1046,16 +1046,7 @@ class _Definition:
 
 
 def state_machine_definition(settings: OrchestrationSettings, around: Surroundings) -> Document:
-    """Build the definition.
-
-    Raises:
-        ConfigurationError: when a setting makes a document that Step Functions refuses.
-    """
-    if settings.retry_interval_seconds >= _LONGEST_RETRY_DELAY_SECONDS:
-        raise ConfigurationError(
-            f"emr-pipeline:orchestration.retryIntervalSeconds is {settings.retry_interval_seconds}: "
-            f"must be less than {_LONGEST_RETRY_DELAY_SECONDS}, the longest wait between two tries"
-        )
+    """Build the definition."""
     builder = _Definition(settings, around)
     return {
         "Comment": f"{builder.title}: a manifest of raw objects becomes partitioned Parquet",

@@ -295,12 +295,6 @@ def test_without_a_dataset_there_is_nothing_to_dispatch():
         deploy(lambda: dispatcher({}))
 
 
-def test_a_large_batch_needs_a_window():
-    with pytest.raises(ConfigurationError, match=r"orchestration\.batchSize is 11 with a batchWindowSeconds of 0"):
-        dispatch.check(OrchestrationSettings(batch_size=11, batch_window_seconds=0), DATASETS)
-    dispatch.check(OrchestrationSettings(batch_size=10, batch_window_seconds=0), DATASETS)
-
-
 def test_names_are_known_in_preview():
     made = deploy(dispatcher, preview=True).result
     assert made.intake_queue_name == "emr-pipeline-test-intake"

@@ -69,6 +69,12 @@ def test_an_unknown_key_deep_in_a_group_is_answered_too() -> None:
             "orchestration.maximumConcurrency",
             "greater than or equal to 2",
         ),
+        (
+            {"orchestration": {"retryIntervalSeconds": 300}},
+            "orchestration.retryIntervalSeconds",
+            "less than or equal to 299",
+        ),
+        ({"orchestration": {"batchSize": 11, "batchWindowSeconds": 0}}, "orchestration", "only with a window"),
         ({"monitoring": {"emails": ["nobody"]}}, "monitoring.emails", "no e-mail address"),
         ({"compliance": {"allowedAccountIds": ["12"]}}, "compliance.allowedAccountIds.0", "12"),
         ({"tags": {"owner": "team"}}, "tags.costCentre", "missing"),

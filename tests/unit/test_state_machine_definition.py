@@ -24,7 +24,7 @@ from components.state_machine_definition import (
     state_machine_definition,
     step_watch,
 )
-from settings import ConfigurationError, OrchestrationSettings
+from settings import OrchestrationSettings
 
 AROUND = Surroundings(
     partition="aws",
@@ -348,13 +348,6 @@ def test_subjects_are_short_and_plain():
     longest = max(len(failure.name) for failure in FAILURES)
     assert longest + len(f"{'x' * 71}: ") <= 100, "SNS takes 100 characters, and names of stacks have their own limit"
     assert STATES["NotifySuccess"]["Parameters"]["Subject"].isascii()
-
-
-def test_a_retry_interval_beyond_the_longest_delay_is_refused():
-    with pytest.raises(
-        ConfigurationError, match=r"emr-pipeline:orchestration\.retryIntervalSeconds is 300: must be less"
-    ):
-        state_machine_definition(OrchestrationSettings(retry_interval_seconds=300), AROUND)
 
 
 def test_a_realm_that_would_leave_its_quotes_is_refused():
