@@ -29,11 +29,11 @@ What is taken, set aside, rejected
 
     CSV is RFC 4180 with commas and UTF-8: a quote in a quoted field is doubled, a line is a record. An empty field and
     ``nullValue`` are missing values. In JSON lines, fields that are not declared are ignored, and a record without any
-    declared field is set aside. Values are read the same way from every format:
+    declared field is set aside. Lines that repeat the header are not records. Values are read the same way from every format:
 
     ========= ===============================================================================================
     string    any text
-    int       a whole number of 32 bits; ``12.0`` is one, ``12.5`` is not
+    int       a whole number of 32 bits; ``12.0`` is one, as spreadsheets and data frames write it, ``12.5`` is not
     bigint    a whole number of 64 bits
     double    a decimal number, with or without exponent; ``NaN`` and ``Infinity``
     boolean   ``true`` or ``false``, in any case
@@ -70,18 +70,18 @@ import sys
 import threading
 import time
 import uuid
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Callable, Iterable, NamedTuple, Sequence, TypeVar
-from urllib.parse import unquote
 
 from py4j.java_gateway import JavaPackage
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
-from pyspark.sql.utils import AnalysisException
+from pyspark.sql.utils import AnalysisException, CapturedException
 
 MANIFEST_VERSION = 1
 REPORT_VERSION = 1
@@ -98,8 +98,9 @@ CONCURRENT_CALLS = 16
 CATALOG_BATCH = 100
 """Most partitions in one BatchCreatePartition (Glue API reference)."""
 CATALOG_ATTEMPTS = 6
-TEXT_PER_FILE = 512 * MIB
-"""Text that makes a Parquet file of about 128 MiB."""
+INPUT_PER_FILE = 512 * MIB
+"""Input that makes a Parquet file of 128 MiB (text) to 512 MiB (Parquet)."""
+OPENING_COST = 4 * MIB
 SHUFFLE_PER_FILE = 512 * MIB
 """Shuffled rows that make a Parquet file of 128 to 256 MiB: larger partitions are split."""
 OBSERVATION_SECONDS = 60
@@ -109,6 +110,7 @@ MALFORMED = "_malformed"
 OBJECT = "_object"
 LINE = "_line"
 BAD = "_bad"
+DAMAGE = "_damage"
 
 SESSION_SETTINGS = {
     # A timestamp without a zone means UTC, whatever the cluster's clock says.
@@ -125,8 +127,10 @@ SESSION_SETTINGS = {
     "spark.sql.parquet.outputTimestampType": "INT96",
     # Every field of a line is counted, and every record reaches the checks.
     "spark.sql.csv.parser.columnPruning.enabled": "false",
-    "spark.sql.csv.filterPushdown.enabled": "false",
-    "spark.sql.json.filterPushdown.enabled": "false",
+    "spark.sql.optimizer.enableCsvExpressionOptimization": "false",
+    "spark.sql.optimizer.enableJsonExpressionOptimization": "false",
+    # The JVM never compiles a longer method, and a slow one is worse than several short ones: wide tables need this.
+    "spark.sql.codegen.hugeMethodLimit": "8000",
     # An object that cannot be read is found and named, never skipped in silence.
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
@@ -145,7 +149,7 @@ SESSION_SETTINGS = {
     "spark.sql.adaptive.optimizer.excludedRules": "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation",
     "spark.sql.files.maxRecordsPerFile": "0",
     "spark.sql.files.minPartitionNum": "1",
-    "spark.sql.files.openCostInBytes": str(4 * MIB),
+    "spark.sql.files.openCostInBytes": str(OPENING_COST),
 }
 """What the job sets by itself, over the cluster's defaults; `scan_bytes` adds ``spark.sql.files.maxPartitionBytes``."""
 
@@ -318,8 +322,8 @@ def shortened(text: str, length: int = REASON_LENGTH) -> str:
 
 
 def header_fields(line: str) -> list[str]:
-    """Column names of a CSV header line, without byte order mark, quotes and blanks around them."""
-    fields = next(iter(csv.reader([line[1:] if line.startswith("\ufeff") else line])), [])
+    """Column names of a CSV header line, without quotes and blanks around them."""
+    fields: list[str] = next(iter(csv.reader([line], skipinitialspace=True)), [])
     return [field.strip() for field in fields]
 
 
@@ -386,17 +390,19 @@ def final_names(staged: Iterable[str], suffix: str) -> dict[str, str]:
     return names
 
 
-def scan_bytes(total: int, shuffled: bool, splittable_text: bool) -> int:
+def scan_bytes(objects: Sequence[RawObject], shuffled: bool) -> int:
     """Most bytes that one task reads. It depends on the manifest alone, never on the cluster's size of the moment.
 
     With a shuffle after it, tasks are many and small. Without, each task's rows become one file: up to eight tasks for
     speed, more only when each writes a file of full size.
     """
+    size = sum(item.size for item in objects)
+    # As Spark counts: opening an object costs as much as reading some bytes.
+    work = size + len(objects) * OPENING_COST
     if shuffled:
-        return min(128 * MIB, max(16 * MIB, math.ceil(total / 64)))
-    full = TEXT_PER_FILE if splittable_text else 128 * MIB
-    tasks = max(math.ceil(total / full), min(8, math.ceil(total / (32 * MIB))), 1)
-    return max(MIB, math.ceil(total / tasks))
+        return min(128 * MIB, max(16 * MIB, math.ceil(work / 64)))
+    tasks = max(math.ceil(size / INPUT_PER_FILE), min(8, math.ceil(work / (32 * MIB))), 1)
+    return math.ceil(work / tasks)
 
 
 def timestamp(moment: datetime) -> str:
@@ -418,53 +424,63 @@ def in_parallel(action: Callable[[S], R], items: Iterable[S]) -> list[R]:
 
 # --- Java's errors ---------------------------------------------------------------------------------------------------
 
-DAMAGED = (
-    "java.io.EOFException",
-    "java.util.zip.",
-    "java.nio.charset.",
-    "org.apache.parquet.",
-    "org.apache.hadoop.fs.ChecksumException",
-    "org.apache.spark.sql.execution.QueryExecutionException",
-)
-DAMAGED_TEXT = (
-    "not a gzip file",
-    "is not a Parquet file",
-    "incorrect data check",
-    "invalid stored block",
-    "invalid block",
-)
+JAVA_ERRORS = (Py4JJavaError, CapturedException)
+"""How an exception of the JVM comes here; PySpark makes its own of some."""
+
+DAMAGED = ("java.io.EOFException", "java.util.zip.", "org.apache.parquet.", "org.apache.hadoop.fs.ChecksumException")
+"""Exceptions that say that an object's content is wrong."""
+DECODERS = ("org.apache.hadoop.io.compress.", "java.util.zip.", "org.apache.parquet.")
+"""Code that reads content, and not from the network: what it throws is about the content."""
+UNREADABLE_COLUMNS = "org.apache.spark.sql.AnalysisException"
 
 
-def root_cause(error: Py4JJavaError) -> tuple[str, str]:
-    """Class name and message of what lies under a Java error."""
-    throwable = error.java_exception
+class Cause(NamedTuple):
+    """What lies under an exception of the JVM."""
+
+    name: str
+    message: str
+    thrower: str
+
+
+def root_cause(error: Exception) -> Cause:
+    """The innermost cause of one of `JAVA_ERRORS`."""
+    throwable = error.java_exception if isinstance(error, Py4JJavaError) else getattr(error, "_origin", None)
+    if throwable is None:
+        return Cause(type(error).__name__, str(error), "")
     for _ in range(30):
         cause = throwable.getCause()
         if cause is None:
             break
         throwable = cause
-    return str(throwable.getClass().getName()), str(throwable.getMessage() or "")
+    frames = throwable.getStackTrace()
+    thrower = str(frames[0].getClassName()) if len(frames) else ""
+    return Cause(str(throwable.getClass().getName()), str(throwable.getMessage() or ""), thrower)
 
 
 def describe(error: Exception) -> str:
     """One line about an error, Java's or Python's."""
-    if isinstance(error, Py4JJavaError):
-        name, message = root_cause(error)
-        lines = [line for line in message.splitlines() if line.strip()]
-        return shortened("{}: {}".format(name.rsplit(".", 1)[-1], lines[0] if lines else "no message"))
-    return shortened(f"{type(error).__name__}: {error}")
+    if not isinstance(error, JAVA_ERRORS):
+        return shortened(f"{type(error).__name__}: {error}")
+    cause = root_cause(error)
+    lines = [line for line in cause.message.splitlines() if line.strip()]
+    return shortened("{}: {}".format(cause.name.rsplit(".", 1)[-1], lines[0] if lines else "no message"))
 
 
-def verdict(error: Py4JJavaError) -> str | None:
+def verdict(error: Exception) -> str | None:
     """Why an object must be rejected, when the error lies in the object; None when it may pass by itself."""
-    name, message = root_cause(error)
-    if name in ("java.io.FileNotFoundException", "java.nio.file.NoSuchFileException"):
+    cause = root_cause(error)
+    if cause.name in ("java.io.FileNotFoundException", "java.nio.file.NoSuchFileException"):
         return "is missing: it was deleted before the run"
-    if name.endswith("AccessDeniedException") or "Access Denied" in message or "Status Code: 403" in message:
-        return "access is denied: " + shortened(message, 200)
-    if name.startswith(DAMAGED) or any(text in message for text in DAMAGED_TEXT):
+    if cause.name.endswith("AccessDeniedException") or "Status Code: 403" in cause.message:
+        return DENIED + shortened(cause.message, 200)
+    if cause.name.startswith(DAMAGED) or cause.thrower.startswith(DECODERS):
         return "is damaged: " + describe(error)
+    if cause.name == "java.net.URISyntaxException":
+        return "its key cannot be addressed: " + shortened(cause.message, 200)
     return None
+
+
+DENIED = "access is denied: "
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
@@ -540,8 +556,8 @@ class Files:
             return [
                 str(status.getPath().getName()) for status in self._system(path).listStatus(path) if status.isFile()
             ]
-        except Py4JJavaError as error:
-            if root_cause(error)[0] == "java.io.FileNotFoundException":
+        except JAVA_ERRORS as error:
+            if root_cause(error).name == "java.io.FileNotFoundException":
                 return []
             raise
 
@@ -565,7 +581,7 @@ class Files:
             try:
                 if system.rename(source_path, target_path):
                     return
-            except Py4JJavaError as error:
+            except JAVA_ERRORS as error:
                 problem = describe(error)
                 if not system.exists(source_path):
                     break
@@ -585,8 +601,9 @@ class Inspected(NamedTuple):
 
     object: RawObject
     reason: str | None
-    denied: bool
+    """Why it is rejected; None when it is not."""
     shape: str
+    """CSV: its header line as it stands. Parquet: its columns and types."""
 
 
 def parquet_shape(files: Files, path: Any) -> str:
@@ -631,21 +648,19 @@ def inspect(files: Files, manifest: Manifest, item: RawObject) -> Inspected:
         if line.startswith("\x1f\ufffd") and files.codecs.getCodec(path) is None:
             return "is compressed with gzip, but its name does not end in .gz"
         if manifest.format == "csv":
-            return header_difference(manifest.names, header_fields(line))
+            shape = line[1:] if line.startswith("\ufeff") else line
+            return header_difference(manifest.names, header_fields(shape))
         return None
 
     try:
-        return Inspected(item, look(), False, shape)
+        return Inspected(item, look(), shape)
     except csv.Error as error:
-        return Inspected(item, f"CSV header cannot be read: {error}", False, shape)
-    except Py4JJavaError as error:
+        return Inspected(item, f"CSV header cannot be read: {error}", shape)
+    except JAVA_ERRORS as error:
         reason = verdict(error)
         if reason is None:
-            text = str(root_cause(error)[1])
-            if manifest.format == "parquet" and "Parquet" in text:
-                return Inspected(item, "is damaged: " + describe(error), False, shape)
             raise JobError(f"cannot read {item.uri}: {describe(error)}") from None
-        return Inspected(item, reason, reason.startswith("access is denied"), shape)
+        return Inspected(item, reason, shape)
 
 
 def inspect_all(files: Files, manifest: Manifest) -> tuple[list[Inspected], list[Rejection]]:
@@ -657,7 +672,7 @@ def inspect_all(files: Files, manifest: Manifest) -> tuple[list[Inspected], list
     looks = in_parallel(lambda item: inspect(files, manifest, item), manifest.objects)
     good = [look for look in looks if look.reason is None]
     bad = [look for look in looks if look.reason is not None]
-    if bad and not good and all(look.denied for look in bad):
+    if bad and not good and all(str(look.reason).startswith(DENIED) for look in bad):
         raise JobError(f"none of {len(bad)} objects can be read; {bad[0].object.uri} {bad[0].reason}")
     return good, [Rejection(look.object.uri, str(look.reason)) for look in bad]
 
@@ -687,18 +702,15 @@ def typed_value(raw: Column, type_name: str) -> Column:
     return raw.cast(type_name)
 
 
-def wrong_value(raw: Column, typed: Column, type_name: str, from_csv: bool) -> Column:
-    """Whether a text that is there is not of its type. `typed` is its `typed_value`."""
+def wrong_value(raw: Column, typed: Column, type_name: str) -> Column | None:
+    """Whether a text that is there is not of its type (false or null: it is). `typed` is its `typed_value`."""
     if type_name == "string":
-        if not from_csv:
-            return F.lit(False)
-        # A quote that is never closed swallows the rest of its line; the reader then keeps the quote in the value.
-        quotes = F.length(raw) - F.length(F.regexp_replace(raw, '"', ""))
-        return raw.startswith('"') & (quotes % 2 == 1)
-    lost = typed.isNull() & raw.isNotNull() & (F.trim(raw) != "")
+        return None
+    # Short on purpose: the code made of all columns' checks must stay within what the JVM compiles.
+    lost = typed.isNull() & raw.rlike(r"\S")
     if type_name in ("int", "bigint"):
         # The cast cuts decimals off.
-        return lost | (raw.contains(".") & ~raw.rlike(r"\.0*\s*$"))
+        return lost | (raw.contains(".") & ~raw.endswith(".0"))
     if type_name == "double":
         # Java reads 1d and 1f as numbers, and too large ones as infinite.
         suffixed = F.substring(F.rtrim(raw), -1, 1).isin("d", "D", "f", "F") & ~F.lower(raw).contains("inf")
@@ -709,8 +721,6 @@ def wrong_value(raw: Column, typed: Column, type_name: str, from_csv: bool) -> C
 
 def reason_of(column: ColumnDefinition) -> str:
     """The reason, without the value, that a wrong value of a column is counted under."""
-    if column.type == "string":
-        return column.name + " has a quote that is not closed"
     return f"{column.name} is not {article(column.type)}"
 
 
@@ -741,8 +751,11 @@ def sources(
         try:
             schema = spark.read.options(**READ_OPTIONS).parquet(alike[0].object.uri).schema
             reason = schema_difference(manifest.columns, {field.name: base_type(field.dataType) for field in schema})
-        except AnalysisException as error:
-            reason = f"Spark cannot read its columns: {shortened(str(error))}"
+        except JAVA_ERRORS as error:
+            # Spark infers types in a task, so its AnalysisException may lie under another.
+            if not isinstance(error, AnalysisException) and root_cause(error).name != UNREADABLE_COLUMNS:
+                raise JobError(f"cannot read {alike[0].object.uri}: {describe(error)}") from None
+            reason = f"Spark cannot read its columns: {describe(error)}"
         if reason is None:
             fields = {field.name: field for field in schema}
             found.append(Source(tuple(alike), T.StructType([fields[name] for name in manifest.names])))
@@ -782,25 +795,25 @@ def read_source(spark: SparkSession, manifest: Manifest, source: Source) -> Data
     """The records of objects: the declared columns, `MALFORMED`, `OBJECT` and `LINE` (where the format has lines)."""
     paths = [look.object.uri for look in source.objects]
     reader = spark.read.options(**READ_OPTIONS)
-    no_text = F.lit(None).cast("string")
     if source.schema is not None:
         frame = reader.schema(source.schema).parquet(*paths)
+        nothing = F.lit(None).cast("string")
         return frame.select(
-            *manifest.names, no_text.alias(MALFORMED), no_text.alias(LINE), F.input_file_name().alias(OBJECT)
+            *manifest.names, nothing.alias(MALFORMED), nothing.alias(LINE), F.input_file_name().alias(OBJECT)
         )
-    fields = [T.StructField(name, T.StringType()) for name in manifest.names]
-    schema = T.StructType([*fields, T.StructField(MALFORMED, T.StringType())])
-    permissive = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": MALFORMED}
-    if manifest.format == "csv":
-        reader = reader.schema(schema).options(
-            header="true", enforceSchema="true", quote='"', escape='"', nullValue=manifest.null_value, encoding="UTF-8"
-        )
-        frame = reader.options(**permissive).csv(paths)
-        return frame.select(*manifest.names, MALFORMED, F.col(MALFORMED).alias(LINE), F.input_file_name().alias(OBJECT))
+    # By lines, rather than by Spark's own CSV and JSON sources: a record that is set aside is the line as it came, and
+    # a quote that is not closed shows.
     lines = reader.text(paths).select(F.col("value").alias(LINE), F.input_file_name().alias(OBJECT))
-    record = F.from_json(F.col(LINE), schema, permissive)
-    frame = lines.filter(F.trim(F.col(LINE)) != "").select(record.alias("_record"), LINE, OBJECT)
-    return frame.select("_record.*", LINE, OBJECT)
+    lines = lines.filter(F.trim(LINE) != "")
+    schema = ", ".join(f"`{name}` STRING" for name in [*manifest.names, MALFORMED])
+    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": MALFORMED}
+    if manifest.format == "csv":
+        lines = lines.filter(~F.col(LINE).isin(*sorted({look.shape for look in source.objects})))
+        options.update(quote='"', escape='"', nullValue=manifest.null_value)
+        record = F.from_csv(LINE, schema, options)
+    else:
+        record = F.from_json(LINE, schema, options)
+    return lines.select(record.alias("_record"), LINE, OBJECT).select("_record.*", LINE, OBJECT)
 
 
 def as_text(manifest: Manifest, source: Source, column: ColumnDefinition) -> Column | None:
@@ -827,78 +840,105 @@ def with_typed_values(frame: DataFrame, manifest: Manifest, source: Source) -> D
     return frame.select(*manifest.names, *typed, MALFORMED, LINE, OBJECT)
 
 
-def faults(manifest: Manifest, source: Source) -> list[tuple[Column, str, Column]]:
-    """What can be wrong with a record of `with_typed_values`: condition, reason, and the text with the value."""
-    count = len(manifest.columns)
-    found: list[tuple[Column, str, Column]] = []
+class Fault(NamedTuple):
+    """Something that can be wrong with a record."""
+
+    condition: Column
+    """True when it is; false or null when it is not."""
+    reason: str
+    """What it is counted under."""
+    detail: Column
+    """What people read, with the value."""
+
+
+def line_faults(manifest: Manifest) -> list[Fault]:
+    """What can be wrong with a whole line."""
+
+    def fault(condition: Column, reason: str) -> Fault:
+        return Fault(condition, reason, F.lit("the line " + reason))
+
     if manifest.format == "csv":
-        reason = f"is not {count} fields" if count > 1 else "is not one field"
-        found.append((F.col(MALFORMED).isNotNull(), reason, F.lit("the line " + reason)))
+        line = F.col(LINE)
+        quotes = F.length(line) - F.length(F.translate(line, '"', ""))
+        count = len(manifest.columns)
+        return [
+            fault(line.contains('"') & (quotes % 2 == 1), "has a quote that is not closed"),
+            fault(F.col(MALFORMED).isNotNull(), f"is not {count} fields" if count > 1 else "is not one field"),
+        ]
     if manifest.format == "json":
-        reason = "is not a JSON object"
-        found.append((F.col(MALFORMED).isNotNull(), reason, F.lit("the line " + reason)))
-        reason = "holds none of the declared fields"
-        nothing = F.coalesce(*[F.col(name) for name in manifest.names], F.col(MALFORMED)).isNull()
-        found.append((nothing, reason, F.lit("the line " + reason)))
+        nothing = F.coalesce(*manifest.names).isNull()
+        return [
+            fault(F.col(MALFORMED).isNotNull(), "is not a JSON object"),
+            fault(nothing, "holds none of the declared fields"),
+        ]
+    return []
+
+
+def column_faults(manifest: Manifest, source: Source) -> list[Fault]:
+    """What can be wrong with the values of a record of `with_typed_values`, by column in order."""
+    found: list[Fault] = []
     for column in manifest.columns:
         text, typed = as_text(manifest, source, column), F.col(typed_name(column))
-        whole = F.lit(True)
-        if manifest.format != "parquet":
-            whole = F.col(MALFORMED).isNull()
         if text is not None:
-            wrong = F.coalesce(wrong_value(text, typed, column.type, manifest.format == "csv"), F.lit(False))
-            reason = reason_of(column)
-            value = F.concat(
-                F.lit(f"column {column.name}: '"),
-                F.substring(text, 1, 200),
-                F.lit("' " + reason.split(" ", 1)[1]),
-            )
-            found.append((whole & wrong, reason, value))
+            wrong = wrong_value(text, typed, column.type)
+            if wrong is not None:
+                value = F.substring(text, 1, 200)
+                kind = article(column.type)
+                detail = F.concat(F.lit(f"column {column.name}: '"), value, F.lit(f"' is not {kind}"))
+                found.append(Fault(wrong, reason_of(column), detail))
         if not column.nullable:
             blank = typed.isNull()
             if text is not None and column.type != "string":
-                blank = blank & (text.isNull() | (F.trim(text) == ""))
-            reason = absent(column)
-            found.append((whole & blank, reason, F.lit(f"column {column.name} is required but missing")))
+                blank = blank & (text.isNull() | ~text.rlike(r"\S"))
+            found.append(Fault(blank, absent(column), F.lit(f"column {column.name} is required but missing")))
     return found
 
 
 def is_bad(manifest: Manifest, source: Source) -> Column:
-    """Whether a record of `with_typed_values` must be set aside: any of its `faults`, in as little work as possible."""
+    """Whether a record of `with_typed_values` must be set aside: whether it has any fault."""
     bad = F.lit(False)
-    for condition, _, _ in faults(manifest, source):
-        bad = bad | condition
-    return bad
+    for fault in [*line_faults(manifest), *column_faults(manifest, source)]:
+        bad = bad | fault.condition
+    return F.coalesce(bad, F.lit(False))
 
 
 def typed_records(spark: SparkSession, manifest: Manifest, found: Sequence[Source]) -> DataFrame:
-    """All records: the declared columns in their types, `BAD` and `OBJECT`."""
+    """All records: the declared columns in their types, and `DAMAGE`: 0, or the bit of the object's `bucket`."""
     frames = []
     for source in found:
         frame = with_typed_values(read_source(spark, manifest, source), manifest, source)
         columns = [F.col(typed_name(column)).alias(column.name) for column in manifest.columns]
-        frames.append(frame.select(*columns, is_bad(manifest, source).alias(BAD), OBJECT))
+        bad = f"CASE WHEN {BAD} THEN shiftleft(1L, cast(crc32(encode({OBJECT}, 'UTF-8')) % 64 AS INT)) ELSE 0L END"
+        frame = frame.select(*columns, is_bad(manifest, source).alias(BAD), OBJECT)
+        frames.append(frame.select(*manifest.names, F.expr(bad).alias(DAMAGE)))
     frame = frames[0]
     for other in frames[1:]:
         frame = frame.union(other)
     return frame
 
 
+ADDRESS = f"reflect('java.net.URLDecoder', 'decode', replace({OBJECT}, '+', '%2B'), 'UTF-8')"
+"""`OBJECT`, which is a URI, as the manifest has it. Java's decoder takes + for a blank, which a URI does not mean."""
+
+
 def bad_records(spark: SparkSession, manifest: Manifest, found: Sequence[Source]) -> DataFrame:
     """The records to set aside: ``object``, ``reason`` (the first fault), ``detail`` (all, with values), ``record``."""
-    # Java's decoder takes + for a blank, which Hadoop's paths do not mean.
-    address = F.expr(f"reflect('java.net.URLDecoder', 'decode', replace({OBJECT}, '+', '%2B'), 'UTF-8')")
     frames = []
     for source in found:
         frame = with_typed_values(read_source(spark, manifest, source), manifest, source)
-        wrong = faults(manifest, source)
-        reason = F.coalesce(*[F.when(condition, F.lit(text)) for condition, text, _ in wrong])
-        detail = F.concat_ws("; ", *[F.when(condition, text) for condition, _, text in wrong])
+        lines, values = line_faults(manifest), column_faults(manifest, source)
+        # Fields of a line that is none have no meaning.
+        detail = [F.when(fault.condition, fault.detail) for fault in lines]
+        detail.append(F.concat_ws("; ", *[F.when(fault.condition, fault.detail) for fault in values]))
+        reason = [F.when(fault.condition, F.lit(fault.reason)) for fault in [*lines, *values]]
         record = F.coalesce(F.col(LINE), F.to_json(F.struct(*manifest.names)))
-        frame = frame.select(
-            address.alias("object"), reason.alias("reason"), detail.alias("detail"), record.alias("record")
+        frame = frame.filter(is_bad(manifest, source)).select(
+            F.expr(ADDRESS).alias("object"),
+            F.coalesce(*reason).alias("reason"),
+            F.coalesce(*detail).alias("detail"),
+            record.alias("record"),
         )
-        frames.append(frame.filter(F.col("reason").isNotNull()))
+        frames.append(frame)
     frame = frames[0]
     for other in frames[1:]:
         frame = frame.union(other)
@@ -936,24 +976,40 @@ def rebalanced(records: DataFrame, columns: Sequence[str]) -> DataFrame:
     return DataFrame(records._jdf.hint("rebalance", parameters), records.sparkSession)
 
 
+class Damage(NamedTuple):
+    """What the first pass saw of records to set aside."""
+
+    records: int
+    """How many; more when a lost task ran again."""
+    buckets: int
+    """Bits of the `bucket`s that their objects are in."""
+
+
+def bucket(files: Files, uri: str) -> int:
+    """One of 64 buckets that an object falls in, as `typed_records` computes it."""
+    encoded = str(files.path(uri).toUri().toString())
+    return zlib.crc32(encoded.encode()) % 64
+
+
 def write_rows(
     spark: SparkSession, manifest: Manifest, found: Sequence[Source], directory: str
-) -> tuple[int, list[str] | None]:
-    """Write the good records to a directory; how many there are, and the objects that hold others (None: unknown)."""
-    total = sum(look.object.size for source in found for look in source.objects)
+) -> tuple[int, Damage | None]:
+    """Write the good records to a directory; how many there are, and what was seen of others (None: unknown)."""
+    objects = [look.object for source in found for look in source.objects]
     shuffled = bool(manifest.partition_by)
-    spark.conf.set("spark.sql.files.maxPartitionBytes", str(scan_bytes(total, shuffled, manifest.format != "parquet")))
+    spark.conf.set("spark.sql.files.maxPartitionBytes", str(scan_bytes(objects, shuffled)))
     records = typed_records(spark, manifest, found)
     tasks = int(records._jdf.queryExecution().toRdd().getNumPartitions())
-    damaged, written = Observation(), Observation()
-    # The set of objects tells where a second pass must look. It may count a record twice when a lost task runs again,
-    # so the numbers come from what is written.
-    records = records.observe(damaged, F.collect_set(F.when(F.col(BAD), F.col(OBJECT))).alias("objects"))
-    records = records.filter(~F.col(BAD)).select(*manifest.names)
+    damage, written = Observation(), Observation()
+    # Nothing but numbers: observing a set of objects breaks tasks that see no record (Spark 3.3.0).
+    bad = F.count(F.when(F.col(DAMAGE) != 0, 1)).alias("records")
+    records = records.observe(damage, bad, F.expr(f"bit_or({DAMAGE})").alias("buckets"))
+    records = records.filter(F.col(DAMAGE) == 0).select(*manifest.names)
     if shuffled and tasks > 1:
         records = rebalanced(records, manifest.partition_by)
+    # After the shuffle, where a record is counted once, whatever is lost and run again.
     records = records.observe(written, F.count(F.lit(1)).alias("rows"))
-    log(f"writing: {tasks} tasks read {total} bytes")
+    log(f"writing: {tasks} tasks read {sum(item.size for item in objects)} bytes")
     writer = records.write.mode("overwrite").options(
         **{
             "compression": "snappy",
@@ -964,20 +1020,15 @@ def write_rows(
     if manifest.partition_by:
         writer = writer.partitionBy(*manifest.partition_by)
     writer.parquet(directory)
-    rows, objects = observed(written), observed(damaged)
-    if rows is None:
-        count = spark.read.options(recursiveFileLookup="true").parquet(directory).count()
-        rows = {"rows": count}
-    if objects is None:
-        return int(rows["rows"]), None
-    listed = objects["objects"]
-    return int(rows["rows"]), [unquote(str(listed.apply(index))) for index in range(listed.size())]
+    rows, seen = observed(written), observed(damage)
+    count = rows["rows"] if rows else spark.read.options(recursiveFileLookup="true").parquet(directory).count()
+    return int(count), Damage(int(seen["records"]), int(seen["buckets"] or 0)) if seen else None
 
 
 def write_set_aside(spark: SparkSession, manifest: Manifest, found: Sequence[Source], directory: str) -> dict[str, int]:
     """Write the records that are set aside to a directory; how many for each reason."""
-    total = sum(look.object.size for source in found for look in source.objects)
-    spark.conf.set("spark.sql.files.maxPartitionBytes", str(scan_bytes(total, False, True)))
+    objects = [look.object for source in found for look in source.objects]
+    spark.conf.set("spark.sql.files.maxPartitionBytes", str(scan_bytes(objects, False)))
     writer = bad_records(spark, manifest, found).write.mode("overwrite")
     writer.options(**{"mapreduce.fileoutputcommitter.marksuccessfuljobs": "false"}).json(directory)
     schema = T.StructType([T.StructField("reason", T.StringType())])
@@ -985,15 +1036,40 @@ def write_set_aside(spark: SparkSession, manifest: Manifest, found: Sequence[Sou
     return {str(row["reason"]): int(row["count"]) for row in counts}
 
 
-def only(found: Sequence[Source], uris: Iterable[str] | None) -> list[Source]:
-    """The sources, with the named objects only."""
-    if uris is None:
-        return list(found)
-    wanted = set(uris)
+def only(found: Sequence[Source], wanted: Callable[[str], bool]) -> list[Source]:
+    """The sources, with some objects only."""
     kept = [
-        Source(tuple(look for look in source.objects if look.object.uri in wanted), source.schema) for source in found
+        Source(tuple(look for look in source.objects if wanted(look.object.uri)), source.schema) for source in found
     ]
     return [source for source in kept if source.objects]
+
+
+def without(found: Sequence[Source], rejected: Sequence[Rejection]) -> list[Source]:
+    """The sources without the rejected objects."""
+    names = {rejection.object for rejection in rejected}
+    return only(found, lambda uri: uri not in names)
+
+
+def set_aside(
+    spark: SparkSession, manifest: Manifest, found: Sequence[Source], damage: Damage | None, directory: str
+) -> dict[str, int]:
+    """Write the records to set aside, which takes a second pass over the objects that may hold some.
+
+    A second pass is dear and rarely needed; keeping all records between two writes would be dear always.
+    """
+    if damage is not None and damage.records == 0:
+        return {}
+    if damage is not None:
+        buckets = damage.buckets
+        files = Files(spark)
+        where = only(found, lambda uri: bool(buckets >> bucket(files, uri) & 1))
+        if where:
+            log(f"setting records aside, from {sum(len(source.objects) for source in where)} objects")
+            reasons = write_set_aside(spark, manifest, where, directory)
+            if sum(reasons.values()) >= damage.records:
+                return reasons
+    log("setting records aside, from all objects")
+    return write_set_aside(spark, manifest, found, directory)
 
 
 def find_unreadable(spark: SparkSession, manifest: Manifest, found: Sequence[Source]) -> list[Rejection]:
@@ -1007,7 +1083,7 @@ def find_unreadable(spark: SparkSession, manifest: Manifest, found: Sequence[Sou
         uri = source.objects[0].object.uri
         try:
             read_source(spark, manifest, source).write.format("noop").mode("overwrite").save()
-        except Py4JJavaError as error:
+        except JAVA_ERRORS as error:
             reason = verdict(error)
             if reason is None:
                 raise JobError(f"cannot read {uri}: {describe(error)}") from None
@@ -1032,17 +1108,10 @@ def stage(
         if not found:
             break
         try:
-            rows, damaged = write_rows(spark, manifest, found, place + "/rows")
-            known = {look.object.uri for source in found for look in source.objects}
-            if damaged is not None and not known.issuperset(damaged):
-                damaged = None
-            reasons: dict[str, int] = {}
-            if damaged is None or damaged:
-                where = only(found, damaged)
-                log(f"setting records of {sum(len(source.objects) for source in where)} objects aside")
-                reasons = write_set_aside(spark, manifest, where, place + "/set_aside")
+            rows, damage = write_rows(spark, manifest, found, place + "/rows")
+            reasons = set_aside(spark, manifest, found, damage, place + "/set_aside")
             return Staged(place, rows, sum(reasons.values()), reasons), found, rejected
-        except Py4JJavaError as error:
+        except JAVA_ERRORS as error:
             problem = describe(error)
             if attempt == 2:
                 raise JobError(f"the objects cannot be processed: {problem}") from error
@@ -1050,8 +1119,7 @@ def stage(
             rejected = find_unreadable(spark, manifest, found)
             if not rejected:
                 raise JobError(f"the objects cannot be processed: {problem}") from error
-            left = {look.object.uri for source in found for look in source.objects} - {bad.object for bad in rejected}
-            found = only(found, left)
+            found = without(found, rejected)
     return Staged(directory + "/none", 0, 0, {}), [], rejected
 
 
@@ -1136,7 +1204,7 @@ def check_alone(spark: SparkSession, files: Files, manifest: Manifest, staged: S
     uris = [f"{manifest.output}/{name}" for name in record["rows"]]
     try:
         rows = spark.read.options(**READ_OPTIONS).parquet(*uris).count() if uris else 0
-    except (AnalysisException, Py4JJavaError) as error:
+    except JAVA_ERRORS as error:
         raise JobError(f"another attempt at this manifest took files of this one away: {describe(error)}") from None
     if rows != staged.rows:
         raise JobError(
@@ -1178,7 +1246,7 @@ class Catalog:
         try:
             self.client = builder.build()
             self.storage = self._table_storage()
-        except Py4JJavaError as error:
+        except JAVA_ERRORS as error:
             raise JobError(f"Glue table {self.table} cannot be read: {describe(error)}") from None
 
     def _table_storage(self) -> Any:
@@ -1226,7 +1294,7 @@ class Catalog:
                     time.sleep(min(30, 2**attempt))
                 try:
                     problems = self._create(left)
-                except Py4JJavaError as error:
+                except JAVA_ERRORS as error:
                     raise JobError(f"partitions of {self.table} cannot be added: {describe(error)}") from None
                 left = list(problems)
                 if not left:
@@ -1294,7 +1362,7 @@ def process(spark: SparkSession, files: Files, progress: Progress) -> None:
     """
     try:
         text = files.read_text(progress.manifest_uri)
-    except Py4JJavaError as error:
+    except JAVA_ERRORS as error:
         raise JobError(f"manifest {progress.manifest_uri}: cannot be read: {describe(error)}") from None
     manifest = parse_manifest(text, progress.manifest_uri)
     progress.dataset = manifest.dataset
@@ -1328,7 +1396,7 @@ def process(spark: SparkSession, files: Files, progress: Progress) -> None:
     finally:
         try:
             files.delete(directory)
-        except Py4JJavaError as error:
+        except JAVA_ERRORS as error:
             log(f"warning: {directory} could not be deleted: {describe(error)}")
 
 
@@ -1351,7 +1419,7 @@ def run(spark: SparkSession, manifest_uri: str, report_uri: str) -> int:
         try:
             document = report(progress, datetime.now(timezone.utc), problem)
             files.write_text(report_uri, json.dumps(document, ensure_ascii=False))
-        except Py4JJavaError as error:
+        except JAVA_ERRORS as error:
             log(f"error: report {report_uri} cannot be written: {describe(error)}")
             problem = problem or "the report cannot be written"
     return 1 if problem else 0
