@@ -29,7 +29,7 @@ What is taken, set aside, rejected
 
     CSV is RFC 4180 with commas and UTF-8: a quote in a quoted field is doubled, a line is a record. An empty field and
     ``nullValue`` are missing values. In JSON lines, fields that are not declared are ignored, and a record without any
-    declared field is set aside. Lines that repeat the header are not records. Values are read the same way from every format:
+    declared field is set aside. Lines that repeat the header are not records. Values read alike from every format:
 
     ========= ===============================================================================================
     string    any text
