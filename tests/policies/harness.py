@@ -7,6 +7,7 @@ dependencies tell what a value was made from.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,13 +16,13 @@ from typing import Any
 from google.protobuf import json_format, struct_pb2
 from pulumi.runtime import proto
 from pulumi_policy import EnforcementLevel
-from pulumi_policy.deserialize import SPECIAL_SECRET_SIG, SPECIAL_SIG_KEY
+from pulumi_policy.deserialize import SPECIAL_SECRET_SIG, SPECIAL_SIG_KEY, deserialize_properties
 from pulumi_policy.policy import _PolicyAnalyzerServicer  # type: ignore[attr-defined]
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE
 
 from policies.adapter import pulumi_policies
 from policies.exceptions import ResourceException
-from policies.model import Rule
+from policies.model import Resource, Rule
 from policies.registry import RULES
 
 ACCOUNT = "111122223333"
@@ -69,6 +70,12 @@ class R:
     ignore_changes: Sequence[str] = ()
     provider: Mapping[str, Any] | None = None
     stack: str = "test"
+    parent: str = ""
+    """URN of the parent."""
+    late: Mapping[str, Any] | None = None
+    """The inputs in preview, where they are not told by references."""
+    depends: Mapping[str, Sequence[str]] | None = None
+    """URNs behind each input, where they are not told by references."""
 
     @property
     def urn(self) -> str:
@@ -137,6 +144,57 @@ def _references(value: Any) -> Iterable[R]:
             yield from _references(item)
 
 
+def _inputs(resource: R, known: bool) -> Mapping[str, Any]:
+    return resource.inputs if known or resource.late is None else resource.late
+
+
+def _outputs(resource: R, known: bool) -> dict[str, Any]:
+    outputs = dict(_resolve(_inputs(resource, known), known))
+    standard = {"id": resource.output("id"), "arn": resource.output("arn"), **resource.outputs}
+    for name in resource.computed:
+        outputs.setdefault(name, resource.outputs.get(name, []) if known else UNKNOWN_STRING_VALUE)
+    for name, value in standard.items():
+        outputs.setdefault(name, _resolve(value, True) if known else UNKNOWN_STRING_VALUE)
+    return outputs
+
+
+def _depends(resource: R) -> dict[str, list[str]]:
+    """URNs behind each input; as with the engine, an input that is made from nothing has no entry."""
+    depends = resource.depends
+    if depends is None:
+        depends = {name: [target.urn for target in _references(value)] for name, value in resource.inputs.items()}
+    return {name: sorted(set(urns)) for name, urns in depends.items() if urns}
+
+
+@functools.cache
+def as_resource(resource: R, known: bool) -> Resource:
+    """A resource's outputs as stack rules see them, without going through the SDK."""
+    return Resource(
+        resource.type,
+        resource.name,
+        resource.urn,
+        deserialize_properties(_outputs(resource, known)),
+        depends=_depends(resource),
+        parent=resource.parent or None,
+        protect=resource.protect,
+        ignored=resource.ignore_changes,
+        provider=resource.provider,
+    )
+
+
+def as_input(resource: R, known: bool) -> Resource:
+    """A resource's inputs as resource rules see them, without going through the SDK."""
+    return Resource(
+        resource.type,
+        resource.name,
+        resource.urn,
+        deserialize_properties(_resolve(_inputs(resource, known), known)),
+        protect=resource.protect,
+        ignored=resource.ignore_changes,
+        provider=resource.provider,
+    )
+
+
 def _struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
     struct = struct_pb2.Struct()
     json_format.ParseDict(dict(values), struct)
@@ -188,7 +246,7 @@ class Engine:
         """One resource's checked inputs."""
         request = proto.AnalyzeRequest(
             type=resource.type,
-            properties=_struct(_resolve(resource.inputs, known)),
+            properties=_struct(_resolve(_inputs(resource, known), known)),
             urn=resource.urn,
             name=resource.name,
             options=_options(resource),
@@ -200,24 +258,17 @@ class Engine:
         """All resources' outputs."""
         request = proto.AnalyzeStackRequest()
         for resource in resources:
-            outputs = dict(_resolve(resource.inputs, known))
-            standard = {"id": resource.output("id"), "arn": resource.output("arn"), **resource.outputs}
-            for name in resource.computed:
-                outputs.setdefault(name, resource.outputs.get(name, []) if known else UNKNOWN_STRING_VALUE)
-            for name, value in standard.items():
-                outputs.setdefault(name, _resolve(value, True) if known else UNKNOWN_STRING_VALUE)
             entry = request.resources.add(
                 type=resource.type,
-                properties=_struct(outputs),
+                properties=_struct(_outputs(resource, known)),
                 urn=resource.urn,
                 name=resource.name,
                 options=_options(resource),
                 provider=_provider(resource),
+                parent=resource.parent,
             )
-            for name, value in resource.inputs.items():
-                # As the engine does: a property that is made from nothing has no entry.
-                if urns := {target.urn for target in _references(value)}:
-                    entry.propertyDependencies[name].urns.extend(sorted(urns))
+            for name, urns in _depends(resource).items():
+                entry.propertyDependencies[name].urns.extend(urns)
         return _said(self.servicer.AnalyzeStack(request, None))
 
     def run(self, resources: Sequence[R], known: bool) -> list[Said]:
