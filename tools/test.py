@@ -6,11 +6,15 @@ import subprocess
 import sys
 import time
 
+REAL = "spark or sandbox"
 STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("documents, components, policies, functions, stand-ins", ("-m", "not spark and not sandbox", "-n", "2")),
+    ("documents, components, policies, functions, stand-ins", ("-m", f"not ({REAL})", "-n", "2")),
+    # One AWS a process: these three never share theirs.
+    ("state machine on its interpreter", ("tests/state_machine", "-m", REAL, "-n", "2")),
+    ("job on real Spark", ("tests/jobs", "-m", REAL, "-n", "2")),
     (
-        "real Spark, the real engine, the sandbox end to end",
-        ("-m", "spark or sandbox", "-n", "2", "--dist", "loadgroup"),
+        "real engine, sandbox end to end",
+        ("--ignore=tests/state_machine", "--ignore=tests/jobs", "-m", REAL, "-n", "2", "--dist", "loadgroup"),
     ),
 )
 

@@ -1,8 +1,8 @@
 """Spark's copies of objects under a KMS key, over plain HTTP.
 
 The S3 client of Hadoop 3.3 repeats the source's encryption and key in a copy, and the AWS SDK for Java refuses to send
-any key but over HTTPS, which the sandbox does not speak. So a look at an object tells that client neither; the copy then
-gets the default encryption of its bucket. Every other client is told.
+any key but over HTTPS, which the sandbox does not speak. So a look at an object tells that client neither; the copy
+then gets the default encryption of its bucket. Every other client is told.
 """
 
 from __future__ import annotations
