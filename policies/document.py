@@ -57,7 +57,9 @@ def _overview() -> str:
     lines = ["## All rules\n", "| id | rule | severity | kind |", "| --- | --- | --- | --- |"]
     for family in FAMILIES:
         for rule in _sorted(family):
-            lines.append(f"| [{rule.id}](#{rule.policy_name}) | {_cell(rule.title)} | {_severity(rule)} | {_kind(rule)} |")
+            lines.append(
+                f"| [{rule.id}](#{rule.policy_name}) | {_cell(rule.title)} | {_severity(rule)} | {_kind(rule)} |"
+            )
     lines += [
         "| GEN-05 | What could not be decided before the deployment is counted, not passed over | low | stack |",
         "| GEN-06 | An exception is for something, and ends | medium | stack |",
