@@ -22,21 +22,22 @@ _INTRODUCTION: Final = """\
 **Levels.** Critical and high rules are mandatory: they stop the deployment. Medium and low ones are advisory. A stack's
 `config.<stack>.json` may set another `enforcementLevel`, and the settings below, by the policy's name.
 
-**When a rule speaks.** *Resource* rules judge a resource's own inputs before it is made. *Stack* rules judge it with the
-whole stack at hand: who refers to whom, by id, ARN or name where these are known, and in a preview by what each property
-was made from. At `up` the engine runs them after everything is made, so they protect through the preview.
+**When a rule speaks.** *Resource* rules judge a resource's own inputs before it is made. *Stack* rules judge it with
+the whole stack at hand: who refers to whom, by id, ARN or name where these are known, and in a preview by what each
+property was made from. At `up` the engine runs them after everything is made, so they protect through the preview.
 
 **Unknown is not fine.** Each fact is decided on its own: broken, kept, or not known before the deployment. GEN-05 counts
 the last kind, so that silence is not taken for compliance.
 
-**Exceptions** stand in `exceptions.json`: rule, resource (type and name), stacks, reason, owner, last day. GEN-06 reports
-those that have expired and those that excuse nothing.
+**Exceptions** stand in `exceptions.json`: rule, resource (type and name), stacks, reason, owner, last day. GEN-06
+reports those that have expired and those that excuse nothing.
 
 **Messages** name the resource and property, and how to mend it. They quote networks, ports, action names and the like,
 never a value that could be a secret. A rule that breaks says so in a finding of its own.
 
-**Adding a rule.** Write the check in its family's module, under the decorator that says what it is for, and cases for it
-beside the others in `tests/policies`: one that breaks it, one that keeps it, one not known yet. Then make this file anew.
+**Adding a rule.** Write the check in its family's module, under the decorator that says what it is for, and cases for
+it beside the others in `tests/policies`: one that breaks it, one that keeps it, one not known yet. Then make this file
+anew.
 """
 
 

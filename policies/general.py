@@ -56,7 +56,7 @@ def _provider_setting(resource: Resource, name: str) -> Plain:
     _TAGGED,
     fix="Add the tags to the provider's defaultTags, so that every resource has them.",
     source="Tagging best practices whitepaper: Building your tagging strategy",
-    settings={"required": Setting(_TEXTS, ["project"], "Tags that every resource must have; their case matters.")},
+    settings={"required": Setting(_TEXTS, [], "Tags that every resource must have; their case matters.")},
 )
 def required_tags(resource: Resource, settings: Settings) -> Findings:
     """The provider's default tags count: it adds them to each resource."""

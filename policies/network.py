@@ -777,28 +777,28 @@ def _open(statement: Statement) -> Match:
     "NET-14",
     "endpoint-has-policy",
     "Every endpoint has a policy of its own",
-    Severity.LOW,
+    Severity.MEDIUM,
     (VPC_ENDPOINT,),
     fix="Give the endpoint a policy, or add a VpcEndpointPolicy for it.",
     source="PrivateLink guide: Control access to VPC endpoints using endpoint policies: default endpoint policy",
     settings={
-        "services": Setting(
+        "without": Setting(
             {"type": "array", "items": {"type": "string"}},
-            ["s3", "dynamodb"],
-            "Services whose endpoints need a policy: those through which data can leave.",
+            [],
+            "Services whose endpoints take no policy, e.g. ecs-agent.",
         )
     },
 )
 def endpoint_has_policy(resource: Resource, stack: Stack, settings: Settings) -> Findings:
     """Left out, AWS writes one that lets everybody through, to everything."""
     service = _service_of(resource)
-    if service is not UNKNOWN and service not in settings["services"]:
+    if service is not UNKNOWN and service in settings["without"]:
         return
     certain, possible = stack.referring(resource, "vpcEndpointId", VPC_ENDPOINT_POLICY)
     policy = None if resource.computed("policy") else resource.value("policy")
     if certain or policy is UNKNOWN or text(policy) is not None or isinstance(policy, dict):
         return
-    if possible or service is UNKNOWN:
+    if possible or (service is UNKNOWN and settings["without"]):
         yield undecided("policy", "is absent; whether it needs one or has one elsewhere is not known yet")
     else:
         yield violation("policy", "is absent, so AWS writes an open one")
@@ -821,3 +821,44 @@ def flow_log_all_traffic(resource: Resource, settings: Settings) -> Findings:
         yield undecided("trafficType")
     elif kind is not None and kind.upper() in {"ACCEPT", "REJECT"}:
         yield violation("trafficType", f"records only what the network {kind.lower()}s")
+
+
+def _says_nothing(value: Plain) -> bool | Unknown:
+    description = text(value)
+    if isinstance(description, Unknown):
+        return description
+    return description is None or description.casefold() in {"managed by pulumi", "managed by terraform"}
+
+
+@family.resource_rule(
+    "NET-15",
+    "sg-descriptions",
+    "Security groups and their rules say what they are for",
+    Severity.LOW,
+    (SECURITY_GROUP, *_STANDALONE_RULES),
+    fix="Write a description: who comes in, and what for.",
+    source="VPC user guide: Security group rules",
+    frameworks=(
+        "checkov CKV_AWS_23",
+        "trivy AVD-AWS-0099",
+        "trivy AVD-AWS-0124",
+        "cdk-nag AwsSolutions-EC27",
+    ),
+)
+def sg_descriptions(resource: Resource, settings: Settings) -> Findings:
+    """A rule that nobody can explain is one that nobody dares to remove."""
+    places = [("description", resource.value("description"))]
+    if resource.type == SECURITY_GROUP:
+        for direction in ("ingress", "egress"):
+            rules = [record(entry) for entry in resource.items(direction)]
+            places += [
+                (f"{direction}[{index}].description", at(rule, "description"))
+                for index, rule in enumerate(rules)
+                if rule is not None
+            ]
+    for where, value in places:
+        silent = _says_nothing(value)
+        if isinstance(silent, Unknown):
+            yield undecided(where)
+        elif silent:
+            yield violation(where, "says nothing of what this is for")

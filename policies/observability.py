@@ -12,6 +12,7 @@ from policies.plain import UNKNOWN, Plain, at, number, switch, text
 family = Family("Logs and alarms")
 
 LOG_GROUP: Final = "aws:cloudwatch/logGroup:LogGroup"
+TRAIL: Final = "aws:cloudtrail/trail:Trail"
 METRIC_ALARM: Final = "aws:cloudwatch/metricAlarm:MetricAlarm"
 COMPOSITE_ALARM: Final = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
 
@@ -136,3 +137,42 @@ def _watches(alarm: Resource, machine: Resource, stack: Stack) -> Match:
                 return Match.YES
             answer = Match.MAYBE if match is Match.MAYBE else answer
     return answer
+
+
+@family.resource_rule(
+    "TRL-01",
+    "trail-complete",
+    "Trails record everything, everywhere, and cannot be changed unseen",
+    Severity.HIGH,
+    (TRAIL,),
+    fix="Set kmsKeyId, enableLogFileValidation and isMultiRegionTrail, and leave enableLogging true.",
+    source="CloudTrail user guide: Security best practices in AWS CloudTrail",
+    frameworks=(
+        "checkov CKV_AWS_35",
+        "checkov CKV_AWS_36",
+        "checkov CKV_AWS_67",
+        "checkov CKV_AWS_251",
+        "trivy AVD-AWS-0014",
+        "trivy AVD-AWS-0015",
+        "trivy AVD-AWS-0016",
+        "cdk-nag HIPAA.Security-CloudTrailEncryptionEnabled",
+        "Security Hub CloudTrail.2",
+        "Security Hub CloudTrail.4",
+    ),
+)
+def trail_complete(resource: Resource, settings: Settings) -> Findings:
+    """A trail that can be changed unseen proves nothing."""
+    finding = own_key("kmsKeyId", resource.value("kmsKeyId"), "trail")
+    if finding:
+        yield finding
+    for name in ("enableLogFileValidation", "isMultiRegionTrail"):
+        flag = switch(resource.value(name))
+        if flag is UNKNOWN:
+            yield undecided(name)
+        elif flag is not True:
+            yield violation(name, "is not true")
+    logging = switch(resource.value("enableLogging"))
+    if logging is UNKNOWN:
+        yield undecided("enableLogging")
+    elif logging is False:
+        yield violation("enableLogging", "is false, so nothing is recorded")

@@ -65,6 +65,9 @@ class Content:
 Plain: TypeAlias = Any
 """A plain value: None, bool, int, float, str, `Content`, `UNKNOWN`, or a list or dict of these."""
 
+_NOTES: Final = frozenset({"__defaults", "__meta"})
+"""The engine's own notes in a property bag."""
+
 _SENTINELS: Final = frozenset(
     {
         UNKNOWN_ARCHIVE_VALUE,
@@ -90,8 +93,7 @@ def plain(value: object) -> Plain:
         return plain(value.value)
     if isinstance(value, Mapping):
         mapping = cast("Mapping[object, object]", value)
-        # ``__defaults`` and ``__meta`` are the engine's own notes in a property bag.
-        return {str(key): _item(mapping, key) for key in mapping if not str(key).startswith("__")}
+        return {str(key): _item(mapping, key) for key in mapping if key not in _NOTES}
     if isinstance(value, pulumi.StringAsset):
         return Content(str(value.text))
     if isinstance(value, pulumi.Asset | pulumi.Archive):

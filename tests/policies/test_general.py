@@ -27,21 +27,31 @@ def ignoring(*paths: str, type: str = GROUP) -> R:
     return R(type, "x", {}, ignore_changes=paths)
 
 
+PROJECT = {"required": ["project"]}
+
 CASES: list[Case] = [
-    good("GEN-01", "tagged", bucket(tags={"project": "p"})),
-    good("GEN-01", "tagged with what is not known yet", bucket(tags={"project": UNKNOWN})),
-    good("GEN-01", "by the provider, as text", bucket({"defaultTags": json.dumps({"tags": {"project": "p"}})})),
-    good("GEN-01", "by the provider, as an object", bucket({"defaultTags": {"tags": {"project": "p"}}})),
-    bad("GEN-01", "no tags", bucket()),
-    bad("GEN-01", "an empty tag", bucket(tags={"project": ""})),
-    bad("GEN-01", "another case", bucket(tags={"Project": "p"})),
+    good("GEN-01", "tagged", bucket(tags={"project": "p"}), config=PROJECT),
+    good("GEN-01", "tagged with what is not known yet", bucket(tags={"project": UNKNOWN}), config=PROJECT),
+    good("GEN-01", "tagged by the provider already", bucket(tagsAll={"project": "p"}), config=PROJECT),
+    good(
+        "GEN-01",
+        "by the provider, as text",
+        bucket({"defaultTags": json.dumps({"tags": {"project": "p"}})}),
+        config=PROJECT,
+    ),
+    good(
+        "GEN-01", "by the provider, as an object", bucket({"defaultTags": {"tags": {"project": "p"}}}), config=PROJECT
+    ),
+    bad("GEN-01", "no tags", bucket(), config=PROJECT),
+    bad("GEN-01", "an empty tag", bucket(tags={"project": ""}), config=PROJECT),
+    bad("GEN-01", "another case", bucket(tags={"Project": "p"}), config=PROJECT),
     bad(
         "GEN-01", "one of two", bucket(tags={"project": "p"}), config={"required": ["project", "owner"]}, says=["owner"]
     ),
-    bad("GEN-01", "malformed", bucket({"defaultTags": "{"}, tags="project")),
-    good("GEN-01", "none asked for", bucket(), config={"required": []}),
-    good("GEN-01", "a resource that carries none", R("aws:ec2/route:Route", "r", {})),
-    open_question("GEN-01", "tags not known yet", bucket(tags=UNKNOWN)),
+    bad("GEN-01", "malformed", bucket({"defaultTags": "{"}, tags="project"), config=PROJECT),
+    good("GEN-01", "none asked for", bucket()),
+    good("GEN-01", "a resource that carries none", R("aws:ec2/route:Route", "r", {}), config=PROJECT),
+    open_question("GEN-01", "tags not known yet", bucket(tags=UNKNOWN), config=PROJECT),
     bad("GEN-02", "in production", in_stack("prod")),
     bad("GEN-02", "a key in production", in_stack("production", "aws:kms/key:Key")),
     good("GEN-02", "protected", in_stack("prod", protect=True)),

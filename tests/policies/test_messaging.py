@@ -194,6 +194,23 @@ def alarms() -> list[Case]:
     ]
 
 
+def trails() -> list[Case]:
+    fine = {"kmsKeyId": KEY, "enableLogFileValidation": True, "isMultiRegionTrail": True}
+
+    def trail(**change: Any) -> R:
+        return R(o.TRAIL, "t", {**fine, **change})
+
+    return [
+        good("TRL-01", "complete", trail()),
+        good("TRL-01", "complete, and said to log", trail(enableLogging=True)),
+        *(bad("TRL-01", f"without {name}", trail(**{name: None}), says=[name]) for name in fine),
+        bad("TRL-01", "the key that AWS manages", trail(kmsKeyId="alias/aws/cloudtrail")),
+        bad("TRL-01", "one region", trail(isMultiRegionTrail=False)),
+        bad("TRL-01", "switched off", trail(enableLogging=False)),
+        open_question("TRL-01", "not known yet", trail(enableLogFileValidation=UNKNOWN, kmsKeyId=UNKNOWN)),
+    ]
+
+
 def subscription(**inputs: Any) -> R:
     return R(m.TOPIC_SUBSCRIPTION, "s", inputs)
 
@@ -219,6 +236,7 @@ CASES = [
     *sqs_03(),
     *evb(),
     *alarms(),
+    *trails(),
     good("LOG-02", "kept a while", group(retentionInDays=90)),
     *(bad("LOG-02", f"{days!r}", group(retentionInDays=days)) for days in (0, None, "0", "x", [])),
     bad("LOG-02", "kept too short", group(retentionInDays=30), config={"minimumDays": 365}, says=["365"]),

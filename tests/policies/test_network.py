@@ -754,21 +754,38 @@ def net_14() -> list[Case]:
     rule = "NET-14"
     bare = endpoint("s3", "s3")
     text = json.dumps({"Statement": EVERYTHING})
+    sts = {"without": ["sts"]}
     return [
         bad(rule, "absent", bare),
         bad(rule, "empty", endpoint("s3", "s3", policy="")),
+        bad(rule, "an interface endpoint's", endpoint("sts", "sts", vpcEndpointType="Interface")),
         good(rule, "given", endpoint("s3", "s3", policy=text)),
         good(rule, "given apart", bare, R(n.VPC_ENDPOINT_POLICY, "p", {"vpcEndpointId": bare.ref(), "policy": text})),
         good(rule, "made of something else", LOOKUP, endpoint("s3", "s3", policy=LOOKUP.ref("policy"))),
-        good(rule, "a service through which no data leaves", endpoint("sts", "sts")),
-        bad(rule, "a service that the setting names", endpoint("sts", "sts"), config={"services": ["sts"]}),
+        good(rule, "a service that takes none", endpoint("sts", "sts"), config=sts),
         open_question(
             rule,
-            "a policy of an unknown endpoint",
+            "of an unknown endpoint",
             bare,
             R(n.VPC_ENDPOINT_POLICY, "p", {"vpcEndpointId": UNKNOWN, "policy": text}),
         ),
-        open_question(rule, "an unknown service", endpoint("x", UNKNOWN)),
+        open_question(rule, "an unknown service", endpoint("x", UNKNOWN), config=sts),
+    ]
+
+
+def net_15() -> list[Case]:
+    rule = "NET-15"
+    said = {"description": "HTTPS from the load balancer"}
+    return [
+        good(rule, "said", group(**said, ingress=[{**inline("10.0.0.0/8"), **said}])),
+        bad(rule, "a group that says nothing", group()),
+        bad(rule, "the provider's words", group(description="Managed by Pulumi")),
+        bad(rule, "an inline rule", group(**said, egress=[inline("10.0.0.0/8")]), says=["egress[0].description"]),
+        bad(rule, "a rule", ingress_rule(cidrIpv4="10.0.0.0/8")),
+        bad(rule, "an empty one", egress_rule(description=" ")),
+        bad(rule, "an old rule", old_rule(cidrBlocks=["10.0.0.0/8"])),
+        good(rule, "a rule that says it", ingress_rule(cidrIpv4="10.0.0.0/8", **said)),
+        open_question(rule, "not known yet", group(description=UNKNOWN)),
     ]
 
 
@@ -799,6 +816,7 @@ CASES = [
         net_12,
         net_13,
         net_14,
+        net_15,
     )
     for case in make()
 ]

@@ -194,7 +194,7 @@ CHANGES = [
         "NET-03",
         EGRESS_RULE,
         [],
-        {"securityGroupId": "sg-1", "ipProtocol": "-1", "cidrIpv4": "0.0.0.0/0"},
+        {"securityGroupId": "sg-1", "ipProtocol": "-1", "cidrIpv4": "0.0.0.0/0", "description": "All"},
     ),
     change("public addresses", "NET-06", SUBNET, ["mapPublicIpOnLaunch"], True, "private"),
     change("the flow log of a subnet only", "NET-08", "aws:ec2/flowLog:FlowLog", ["vpcId"], ABSENT),
