@@ -195,11 +195,11 @@ def no_service_wildcards(resource: Resource, settings: Settings) -> Findings:
 
 
 def _cannot_name_resource(action: str) -> bool:
-    """Whether no resource can be named for an action; looking around (Describe*, List*) needs none either."""
+    """Whether no resource can be named for an action; nor can it for nearly all that ``Describe*`` holds."""
     service, _, name = action.casefold().partition(":")
     if "*" not in name and "?" not in name:
         return knows_no_resource(action)
-    return name.startswith(("describe", "list")) and bool(service)
+    return name.startswith("describe") and bool(service)
 
 
 @family.resource_rule(

@@ -178,6 +178,7 @@ _GUARDING_BY_TYPE: Final[dict[str, frozenset[str]]] = {
     "aws:emr/securityConfiguration:SecurityConfiguration": frozenset({"configuration"}),
     "aws:emr/cluster:Cluster": frozenset({"ec2Attributes"}),
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": frozenset({"rules"}),
+    "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2": frozenset({"rules"}),
     "aws:s3/bucketOwnershipControls:BucketOwnershipControls": frozenset({"rule"}),
     "aws:cloudwatch/logGroup:LogGroup": frozenset({"retentionInDays"}),
     "aws:lambda/permission:Permission": frozenset({"sourceArn", "sourceAccount"}),

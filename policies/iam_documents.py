@@ -33,8 +33,6 @@ class Principal:
         if self.value is UNKNOWN:
             return Match.MAYBE
         value = self.value
-        if self.kind.casefold() == "service":
-            return Match.NO
         arn = parse_arn(value)
         open_account = arn is not None and not arn.account.strip("*?") and bool(arn.account)
         return Match.YES if value == "*" or open_account else Match.NO

@@ -474,7 +474,9 @@ def leads_out(source: RouteSource, stack: Stack) -> Match:
         made_from = source.resource.depends.get(source.property or "gatewayId", ())
         targets = {target.type for target in stack.resources if target.urn in made_from}
         if INTERNET_GATEWAY not in targets:
-            answer = answer if targets & _OTHER_GATEWAYS else Match.MAYBE
+            # An id of something else in EC2 is no internet gateway's; what a component hands out may be.
+            elsewhere = any(target.startswith("aws:ec2/") for target in targets)
+            answer = answer if elsewhere else Match.MAYBE
         elif source.property and targets & _OTHER_GATEWAYS:
             answer = Match.MAYBE
         else:

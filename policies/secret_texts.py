@@ -49,6 +49,17 @@ _SECRET_WORDS: Final = frozenset(
         ("signing", "key"),
     }
 )
+_SECRET_ENDINGS: Final = (
+    "password",
+    "passwd",
+    "passphrase",
+    "apikey",
+    "secretkey",
+    "privatekey",
+    "accesstoken",
+    "authtoken",
+)
+"""Ends of names whose words are written together: ``PGPASSWORD``."""
 _REFERENCE: Final = re.compile(
     r"arn:|\$|\{\{|%\(|<[^>]*>$|[a-z0-9]+://[^@]*$|/[\w./-]*$|alias/|ssm:|secretsmanager:|resolve:|\.Values|file:|\*+$"
     r"|(?:true|false|none|null|yes|no|on|off|disabled|enabled)$|[\d.]+(?:ms|s|m|h|d)?$",
@@ -102,7 +113,8 @@ def _words(key: str) -> tuple[str, ...]:
 def names_secret(key: str) -> bool:
     """Whether a key says that its value is a secret, rather than where one is (``passwordArn``, ``SECRET_NAME``)."""
     words = _words(key)
-    return words[-1:] in _SECRET_WORDS or words[-2:] in _SECRET_WORDS
+    written_together = bool(words) and words[-1].endswith(_SECRET_ENDINGS)
+    return written_together or words[-1:] in _SECRET_WORDS or words[-2:] in _SECRET_WORDS
 
 
 def is_literal(value: str) -> bool:

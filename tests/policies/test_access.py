@@ -106,6 +106,7 @@ def iam_02() -> list[Case]:
                 "sts:AssumeRole",
                 "ec2:TerminateInstances",
                 "x:Unheard",
+                "s3:List*",
             )
         ),
         *(

@@ -104,7 +104,7 @@ def test_elements_are_read_in_every_shape() -> None:
         ({"AWS": "arn:aws:iam::111122223333:root"}, NO),
         ({"AWS": "111122223333"}, NO),
         ({"Service": "ec2.amazonaws.com"}, NO),
-        ({"Service": "*"}, NO),
+        ({"Service": "*"}, YES),
         ({"AWS": UNKNOWN}, MAYBE),
         ({"AWS": [UNKNOWN, "*"]}, YES),
         ({}, NO),

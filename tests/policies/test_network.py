@@ -436,6 +436,22 @@ def net_07() -> list[Case]:
             net.route(table.ref(), egressOnlyGatewayId=net.egress_only.ref()),
         ),
         net.case(good, "a VPN gateway", table, joined, net.route(table.ref(), gatewayId=net.vpn.ref())),
+        net.case(
+            good,
+            "a NAT gateway in the place of another",
+            table,
+            joined,
+            net.route(table.ref(), gatewayId=net.nat.ref()),
+        ),
+        net.case(
+            bad,
+            "a gateway handed on by something that is none of EC2's",
+            LOOKUP,
+            table,
+            joined,
+            net.route(table.ref(), gatewayId=LOOKUP.ref("x", "igw-{}")),
+            preview="undecided",
+        ),
         net.case(good, "the local route", table, joined, net.route(table.ref(), gatewayId="local")),
         net.case(open_question, "an unknown gateway", table, joined, net.route(table.ref(), gatewayId=UNKNOWN)),
         net.case(

@@ -276,6 +276,9 @@ def test_secret_texts(case: Case, known: bool) -> None:
         ("kmsKey", False),
         ("", False),
         ("bypass", False),
+        ("PGPASSWORD", True),
+        ("MYSQL_PWD", True),
+        ("dbpasswordarn", False),
     ],
 )
 def test_names_of_secrets(key: str, verdict: bool) -> None:
