@@ -29,7 +29,7 @@ What is taken, set aside, rejected
 
     CSV is RFC 4180 with commas and UTF-8: a quote in a quoted field is doubled, a line is a record. An empty field and
     ``nullValue`` are missing values. In JSON lines, fields that are not declared are ignored, and a record without any
-    declared field is set aside. Lines that repeat the header are not records. Values read alike from every format:
+    declared field is set aside. Lines that repeat the header are no records. Every format's values are read alike:
 
     ========= ===============================================================================================
     string    any text
@@ -67,7 +67,6 @@ import math
 import os
 import re
 import sys
-import threading
 import time
 import uuid
 import zlib
@@ -78,7 +77,7 @@ from typing import Any, Callable, Iterable, NamedTuple, Sequence, TypeVar
 
 from py4j.java_gateway import JavaPackage
 from py4j.protocol import Py4JJavaError
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.utils import AnalysisException, CapturedException
@@ -103,14 +102,13 @@ INPUT_PER_FILE = 512 * MIB
 OPENING_COST = 4 * MIB
 SHUFFLE_PER_FILE = 512 * MIB
 """Shuffled rows that make a Parquet file of 128 to 256 MiB: larger partitions are split."""
-OBSERVATION_SECONDS = 60
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 MALFORMED = "_malformed"
 OBJECT = "_object"
 LINE = "_line"
-BAD = "_bad"
 DAMAGE = "_damage"
+BUCKETS = 64
 
 SESSION_SETTINGS = {
     # A timestamp without a zone means UTC, whatever the cluster's clock says.
@@ -145,13 +143,11 @@ SESSION_SETTINGS = {
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "true",
     "spark.sql.adaptive.optimizeSkewsInRebalancePartitions.enabled": "true",
     "spark.sql.adaptive.advisoryPartitionSizeInBytes": str(SHUFFLE_PER_FILE),
-    # This rule drops what counts the rows when a run takes none.
-    "spark.sql.adaptive.optimizer.excludedRules": "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation",
-    "spark.sql.files.maxRecordsPerFile": "0",
     "spark.sql.files.minPartitionNum": "1",
     "spark.sql.files.openCostInBytes": str(OPENING_COST),
 }
-"""What the job sets by itself, over the cluster's defaults; `scan_bytes` adds ``spark.sql.files.maxPartitionBytes``."""
+"""What the job sets by itself, over the cluster's defaults. `write_rows` adds ``spark.sql.files.maxPartitionBytes`` and
+``spark.sql.maxConcurrentOutputFileWriters``."""
 
 SPARK_TYPES: dict[str, T.DataType] = {
     "string": T.StringType(),
@@ -693,12 +689,15 @@ def typed_value(raw: Column, type_name: str) -> Column:
         text = F.lower(F.trim(raw))
         return F.when(text == "true", F.lit(True)).when(text == "false", F.lit(False))
     if type_name in ("date", "timestamp"):
-        # Spark's cast also takes a bare year, and a bare time as one of today.
         text = F.trim(raw)
-        dashes = (F.substring(text, 5, 1) == "-") & (F.substring(text, 8, 1) == "-")
-        length = F.length(text)
-        iso = dashes & ((length == 10) if type_name == "date" else (length >= 10))
-        return F.when(iso, text.cast(type_name))
+        # Spark's cast also takes a bare year, and a bare time as one of today.
+        whole = (F.octet_length(text) == 10) if type_name == "date" else (F.octet_length(text) >= 10)
+        iso = whole & (F.instr(text, "-") == 5)
+        if type_name == "date":
+            return F.when(iso, text.cast("date"))
+        # The session's zone is UTC, and looking Z up as the name of a zone costs more than all the rest.
+        plain = F.when(text.endswith("Z"), text.substr(F.lit(1), F.length(text) - 1)).otherwise(text)
+        return F.when(iso, plain.cast("timestamp"))
     return raw.cast(type_name)
 
 
@@ -899,18 +898,22 @@ def is_bad(manifest: Manifest, source: Source) -> Column:
     bad = F.lit(False)
     for fault in [*line_faults(manifest), *column_faults(manifest, source)]:
         bad = bad | fault.condition
-    return F.coalesce(bad, F.lit(False))
+    return bad
 
 
 def typed_records(spark: SparkSession, manifest: Manifest, found: Sequence[Source]) -> DataFrame:
-    """All records: the declared columns in their types, and `DAMAGE`: 0, or the bit of the object's `bucket`."""
+    """All records: the declared columns in their types, and `DAMAGE`: 0, or the `bucket_of` a bad record's object."""
     frames = []
     for source in found:
         frame = with_typed_values(read_source(spark, manifest, source), manifest, source)
         columns = [F.col(typed_name(column)).alias(column.name) for column in manifest.columns]
-        bad = f"CASE WHEN {BAD} THEN shiftleft(1L, cast(crc32(encode({OBJECT}, 'UTF-8')) % 64 AS INT)) ELSE 0L END"
-        frame = frame.select(*columns, is_bad(manifest, source).alias(BAD), OBJECT)
-        frames.append(frame.select(*manifest.names, F.expr(bad).alias(DAMAGE)))
+        bucket = F.when(is_bad(manifest, source), F.crc32(F.encode(OBJECT, "UTF-8")) % BUCKETS + 1)
+        frame = frame.select(*columns, F.coalesce(bucket, F.lit(0)).cast("int").alias(DAMAGE))
+        # One place in the staging directory for the bad records of a bucket.
+        kept = [F.when(F.col(DAMAGE) == 0, F.col(name)).alias(name) for name in manifest.partition_by]
+        frames.append(
+            frame.select(*[name for name in manifest.names if name not in manifest.partition_by], *kept, DAMAGE)
+        )
     frame = frames[0]
     for other in frames[1:]:
         frame = frame.union(other)
@@ -957,15 +960,6 @@ class Staged(NamedTuple):
     reasons: dict[str, int]
 
 
-def observed(observation: Observation) -> dict[str, Any] | None:
-    """Values of an observation; None when Spark does not deliver them in a minute."""
-    values: list[dict[str, Any]] = []
-    waiter = threading.Thread(target=lambda: values.append(observation.get), daemon=True)
-    waiter.start()
-    waiter.join(OBSERVATION_SECONDS)
-    return values[0] if values else None
-
-
 def rebalanced(records: DataFrame, columns: Sequence[str]) -> DataFrame:
     """Bring the rows of a partition together, in files of an even size.
 
@@ -976,61 +970,47 @@ def rebalanced(records: DataFrame, columns: Sequence[str]) -> DataFrame:
     return DataFrame(records._jdf.hint("rebalance", parameters), records.sparkSession)
 
 
-class Damage(NamedTuple):
-    """What the first pass saw of records to set aside."""
-
-    records: int
-    """How many; more when a lost task ran again."""
-    buckets: int
-    """Bits of the `bucket`s that their objects are in."""
-
-
-def bucket(files: Files, uri: str) -> int:
-    """One of 64 buckets that an object falls in, as `typed_records` computes it."""
+def bucket_of(files: Files, uri: str) -> int:
+    """The bucket, 1 to `BUCKETS`, that an object falls in, as `typed_records` computes it."""
     encoded = str(files.path(uri).toUri().toString())
-    return zlib.crc32(encoded.encode()) % 64
+    return zlib.crc32(encoded.encode()) % BUCKETS + 1
 
 
-def write_rows(
-    spark: SparkSession, manifest: Manifest, found: Sequence[Source], directory: str
-) -> tuple[int, Damage | None]:
-    """Write the good records to a directory; how many there are, and what was seen of others (None: unknown)."""
+GOOD_ROWS = f"/rows/{DAMAGE}=0"
+WRITE_OPTIONS = {
+    "maxRecordsPerFile": "0",
+    "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+}
+
+
+def write_rows(spark: SparkSession, manifest: Manifest, found: Sequence[Source], directory: str) -> dict[int, int]:
+    """Write all records below a directory, the good ones to `GOOD_ROWS`; how many there are, by `DAMAGE`.
+
+    The bad ones are written too, only to be counted: what is in committed files is counted once, whatever task was
+    lost and run again, and it costs nothing when there are none.
+    """
     objects = [look.object for source in found for look in source.objects]
     shuffled = bool(manifest.partition_by)
     spark.conf.set("spark.sql.files.maxPartitionBytes", str(scan_bytes(objects, shuffled)))
+    # Good and bad records of an unpartitioned table go to two files at once, rather than being sorted.
+    spark.conf.set("spark.sql.maxConcurrentOutputFileWriters", "0" if shuffled else "2")
     records = typed_records(spark, manifest, found)
     tasks = int(records._jdf.queryExecution().toRdd().getNumPartitions())
-    damage, written = Observation(), Observation()
-    # Nothing but numbers: observing a set of objects breaks tasks that see no record (Spark 3.3.0).
-    bad = F.count(F.when(F.col(DAMAGE) != 0, 1)).alias("records")
-    records = records.observe(damage, bad, F.expr(f"bit_or({DAMAGE})").alias("buckets"))
-    records = records.filter(F.col(DAMAGE) == 0).select(*manifest.names)
+    places = [DAMAGE, *manifest.partition_by]
     if shuffled and tasks > 1:
-        records = rebalanced(records, manifest.partition_by)
-    # After the shuffle, where a record is counted once, whatever is lost and run again.
-    records = records.observe(written, F.count(F.lit(1)).alias("rows"))
+        records = rebalanced(records, places)
     log(f"writing: {tasks} tasks read {sum(item.size for item in objects)} bytes")
-    writer = records.write.mode("overwrite").options(
-        **{
-            "compression": "snappy",
-            "maxRecordsPerFile": "0",
-            "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
-        }
-    )
-    if manifest.partition_by:
-        writer = writer.partitionBy(*manifest.partition_by)
-    writer.parquet(directory)
-    rows, seen = observed(written), observed(damage)
-    count = rows["rows"] if rows else spark.read.options(recursiveFileLookup="true").parquet(directory).count()
-    return int(count), Damage(int(seen["records"]), int(seen["buckets"] or 0)) if seen else None
+    writer = records.write.mode("overwrite").partitionBy(*places).options(**WRITE_OPTIONS)
+    writer.option("compression", "snappy").parquet(directory + "/rows")
+    counts = spark.read.schema(f"`{DAMAGE}` INT").parquet(directory + "/rows").groupBy(DAMAGE).count().collect()
+    return {int(row[DAMAGE]): int(row["count"]) for row in counts}
 
 
 def write_set_aside(spark: SparkSession, manifest: Manifest, found: Sequence[Source], directory: str) -> dict[str, int]:
     """Write the records that are set aside to a directory; how many for each reason."""
     objects = [look.object for source in found for look in source.objects]
     spark.conf.set("spark.sql.files.maxPartitionBytes", str(scan_bytes(objects, False)))
-    writer = bad_records(spark, manifest, found).write.mode("overwrite")
-    writer.options(**{"mapreduce.fileoutputcommitter.marksuccessfuljobs": "false"}).json(directory)
+    bad_records(spark, manifest, found).write.mode("overwrite").options(**WRITE_OPTIONS).json(directory)
     schema = T.StructType([T.StructField("reason", T.StringType())])
     counts = spark.read.schema(schema).json(directory).groupBy("reason").count().collect()
     return {str(row["reason"]): int(row["count"]) for row in counts}
@@ -1051,25 +1031,26 @@ def without(found: Sequence[Source], rejected: Sequence[Rejection]) -> list[Sour
 
 
 def set_aside(
-    spark: SparkSession, manifest: Manifest, found: Sequence[Source], damage: Damage | None, directory: str
+    spark: SparkSession, manifest: Manifest, found: Sequence[Source], counts: dict[int, int], directory: str
 ) -> dict[str, int]:
-    """Write the records to set aside, which takes a second pass over the objects that may hold some.
+    """Write the bad records, which takes a second pass over the objects that hold some; how many for each reason.
 
-    A second pass is dear and rarely needed; keeping all records between two writes would be dear always.
+    A second pass is rarely needed; keeping all records for it would cost every run.
+
+    Raises:
+        JobError: when the two passes do not see the same.
     """
-    if damage is not None and damage.records == 0:
+    buckets = {damage for damage in counts if damage}
+    if not buckets:
         return {}
-    if damage is not None:
-        buckets = damage.buckets
-        files = Files(spark)
-        where = only(found, lambda uri: bool(buckets >> bucket(files, uri) & 1))
-        if where:
-            log(f"setting records aside, from {sum(len(source.objects) for source in where)} objects")
-            reasons = write_set_aside(spark, manifest, where, directory)
-            if sum(reasons.values()) >= damage.records:
-                return reasons
-    log("setting records aside, from all objects")
-    return write_set_aside(spark, manifest, found, directory)
+    files = Files(spark)
+    where = only(found, lambda uri: bucket_of(files, uri) in buckets)
+    log(f"setting records aside, from {sum(len(source.objects) for source in where)} objects")
+    reasons = write_set_aside(spark, manifest, where, directory) if where else {}
+    expected, seen = sum(counts[damage] for damage in buckets), sum(reasons.values())
+    if seen != expected:
+        raise JobError(f"{expected} records were to be set aside, {seen} were found again: an object changed meanwhile")
+    return reasons
 
 
 def find_unreadable(spark: SparkSession, manifest: Manifest, found: Sequence[Source]) -> list[Rejection]:
@@ -1108,9 +1089,9 @@ def stage(
         if not found:
             break
         try:
-            rows, damage = write_rows(spark, manifest, found, place + "/rows")
-            reasons = set_aside(spark, manifest, found, damage, place + "/set_aside")
-            return Staged(place, rows, sum(reasons.values()), reasons), found, rejected
+            counts = write_rows(spark, manifest, found, place)
+            reasons = set_aside(spark, manifest, found, counts, place + "/set_aside")
+            return Staged(place, counts.get(0, 0), sum(reasons.values()), reasons), found, rejected
         except JAVA_ERRORS as error:
             problem = describe(error)
             if attempt == 2:
@@ -1160,7 +1141,7 @@ def publish(files: Files, manifest: Manifest, staged: Staged, attempt: str) -> P
         JobError: when another attempt at this manifest, with other objects, wrote at the same time.
     """
     suffix = f"-{manifest.hash[:16]}.parquet"
-    rows_directory, aside_directory = staged.directory + "/rows", staged.directory + "/set_aside"
+    rows_directory, aside_directory = staged.directory + GOOD_ROWS, staged.directory + "/set_aside"
     sizes = {path: size for path, size in files.files_below(rows_directory).items() if path.endswith(".parquet")}
     aside = [path for path in files.files_below(aside_directory) if path.endswith(".json")]
     aside_target = f"{manifest.set_aside}/{manifest.hash}"
