@@ -125,7 +125,8 @@ def main() -> None:
             logs_key_arn=keys.logs_key_arn,
             messages_key_arn=keys.messages_key_arn,
             success_topic_arn=topics.success_topic_arn,
-            failure_topic_arn=topics.failure_topic_arn,
+            warning_topic_arn=topics.warning_topic_arn,
+            critical_topic_arn=topics.critical_topic_arn,
             job=job.reference,
             realm=cluster.realm,
         ),
@@ -163,7 +164,8 @@ def main() -> None:
             dead_letter_queue_name=dispatcher.dead_letter_queue_name,
             function_name=dispatcher.function_name,
             rule_name=dispatcher.rule_name,
-            failure_topic_arn=topics.failure_topic_arn,
+            warning_topic_arn=topics.warning_topic_arn,
+            critical_topic_arn=topics.critical_topic_arn,
         ),
         here,
     )
@@ -183,7 +185,8 @@ def main() -> None:
         "intakeQueueUrl": dispatcher.intake_queue_url,
         "deadLetterQueueUrl": dispatcher.dead_letter_queue_url,
         "successTopicArn": topics.success_topic_arn,
-        "failureTopicArn": topics.failure_topic_arn,
+        "warningTopicArn": topics.warning_topic_arn,
+        "criticalTopicArn": topics.critical_topic_arn,
         "dashboardName": alarms.dashboard_name,
     }
     for name, value in outputs.items():

@@ -328,7 +328,7 @@ class MonitoringSettings(SettingsModel):
     """Who learns of what, and when."""
 
     emails: tuple[str, ...] = ()
-    """Addresses that receive failure and alarm messages; each must confirm its subscription."""
+    """Addresses that receive warnings and critical messages; each must confirm both of its subscriptions."""
     hdfs_utilization_percent: float = Field(default=80, gt=0, le=100)
     """HDFS use that raises an alarm."""
     yarn_memory_available_percent: float = Field(default=10, ge=0, lt=100)

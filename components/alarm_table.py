@@ -77,7 +77,7 @@ class AlarmRow:
 
 
 def alarm_name(environment: AwsEnvironment, identifier: str) -> str:
-    """Name of an alarm; below the prefix that the failure topic admits."""
+    """Name of an alarm; below the prefix that the topics admit."""
     return f"{environment.project}-{environment.stack}-{identifier}"
 
 
@@ -329,7 +329,7 @@ def _dispatch_rows(settings: MonitoringSettings) -> list[AlarmRow]:
             period_seconds=_MINUTES_5,
             periods=1,
             missing="notBreaching",
-            cause="EventBridge could not publish to the failure topic.",
+            cause="EventBridge could not publish to the critical topic.",
             action="read the messages in the queue of undelivered notifications; look at the topic's policy and key.",
         ),
     ]

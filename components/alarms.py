@@ -32,8 +32,10 @@ class PipelineAlarmsArgs:
     intake_queue_name: pulumi.Input[str] | None
     dead_letter_queue_name: pulumi.Input[str] | None
     function_name: pulumi.Input[str] | None
-    failure_topic_arn: pulumi.Input[str]
-    """Where alarms and events are told (`NotificationTopics.failure_topic_arn`)."""
+    warning_topic_arn: pulumi.Input[str]
+    """Where alarms of the severity warning are told (`NotificationTopics.warning_topic_arn`)."""
+    critical_topic_arn: pulumi.Input[str]
+    """Where critical alarms and the event rules are told (`NotificationTopics.critical_topic_arn`)."""
     rule_name: pulumi.Input[str] | None = None
     """Event rule of the raw bucket."""
 
@@ -57,7 +59,7 @@ def execution_ended_pattern(state_machine_arn: str) -> Document:
 
 
 class PipelineAlarms(pulumi.ComponentResource):
-    """Alarms and event rules that publish to the failure topic, and the dashboard."""
+    """Alarms and event rules that publish to the topic of their severity, and the dashboard."""
 
     dashboard_name: str
     """Known in preview."""
@@ -81,6 +83,7 @@ class PipelineAlarms(pulumi.ComponentResource):
 
         rows = [row for row in alarm_rows(args.settings) if row.source in sources]
         self.alarm_names = [alarm_name(environment, row.id) for row in rows]
+        topics = {"warning": args.warning_topic_arn, "critical": args.critical_topic_arn}
         for row in rows:
             aws.cloudwatch.MetricAlarm(
                 f"{name}-{row.id}",
@@ -97,8 +100,8 @@ class PipelineAlarms(pulumi.ComponentResource):
                 threshold=row.threshold,
                 treat_missing_data=row.missing,
                 actions_enabled=True,
-                alarm_actions=[args.failure_topic_arn],
-                ok_actions=[args.failure_topic_arn],
+                alarm_actions=[topics[row.severity]],
+                ok_actions=[topics[row.severity]],
                 opts=child,
             )
 
@@ -150,7 +153,7 @@ class PipelineAlarms(pulumi.ComponentResource):
         paths: dict[str, str],
         template: str,
     ) -> None:
-        """An event rule that publishes a sentence to the failure topic."""
+        """An event rule that publishes a sentence to the critical topic."""
         environment = args.environment
         child = pulumi.ResourceOptions(parent=self)
         rule = aws.cloudwatch.EventRule(
@@ -164,8 +167,8 @@ class PipelineAlarms(pulumi.ComponentResource):
         aws.cloudwatch.EventTarget(
             f"{name}-{role}-target",
             rule=rule.name,
-            target_id="failure-topic",
-            arn=args.failure_topic_arn,
+            target_id="critical-topic",
+            arn=args.critical_topic_arn,
             input_transformer=aws.cloudwatch.EventTargetInputTransformerArgs(
                 input_paths=paths,
                 # A template in quotes makes a text, not a JSON object, of the event (EventBridge user guide).

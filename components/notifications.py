@@ -1,9 +1,9 @@
-"""Where people learn of successes and failures: two encrypted topics that only the pipeline publishes to."""
+"""Where people learn of successes and failures: three encrypted topics that only the pipeline publishes to."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -17,7 +17,7 @@ UNDELIVERED_RETENTION_SECONDS = 14 * 24 * 3600
 """Time to look at a message that reached nobody: the longest that SQS keeps one."""
 
 EVENT_RULES = ("cluster-ended", "execution-ended")
-"""Event rules, by the last part of their names, that publish to the failure topic (`alarms` makes them)."""
+"""Event rules, by the last part of their names, that publish to the critical topic (`alarms` makes them)."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ def rule_name(environment: AwsEnvironment, role: str) -> str:
 
 
 def rule_arns(environment: AwsEnvironment) -> list[str]:
-    """ARNs of the event rules that publish to the failure topic."""
+    """ARNs of the event rules that publish to the critical topic."""
     return [environment.arn("events", f"rule/{rule_name(environment, role)}") for role in EVENT_RULES]
 
 
 def undelivered_queue_name(environment: AwsEnvironment) -> str:
-    """Name of the queue of messages that could not be delivered to the failure topic."""
+    """Name of the queue of messages that could not be delivered to the critical topic."""
     return f"{environment.project}-{environment.stack}-undelivered"
 
 
@@ -81,24 +81,32 @@ def success_topic_policy(topic_arn: str) -> Document:
     return policy_document([refuse_plain_text("sns:Publish", topic_arn)])
 
 
-def failure_topic_policy(environment: AwsEnvironment, topic_arn: str) -> Document:
+def allow_alarms(environment: AwsEnvironment, topic_arn: str) -> Document:
+    """Let this stack's alarms, and no others, publish."""
+    return statement(
+        "Alarms",
+        ["sns:Publish"],
+        [topic_arn],
+        principals={"Service": environment.service_principal("cloudwatch")},
+        condition={
+            "ArnLike": {
+                "aws:SourceArn": environment.arn("cloudwatch", f"alarm:{environment.project}-{environment.stack}-*")
+            },
+            "StringEquals": {"aws:SourceAccount": environment.account_id},
+        },
+    )
+
+
+def warning_topic_policy(environment: AwsEnvironment, topic_arn: str) -> Document:
+    """Executions publish by their role; beside them the stack's alarms."""
+    return policy_document([allow_alarms(environment, topic_arn), refuse_plain_text("sns:Publish", topic_arn)])
+
+
+def critical_topic_policy(environment: AwsEnvironment, topic_arn: str) -> Document:
     """Executions publish by their role; beside them the stack's alarms and its event rules."""
     return policy_document(
         [
-            statement(
-                "Alarms",
-                ["sns:Publish"],
-                [topic_arn],
-                principals={"Service": environment.service_principal("cloudwatch")},
-                condition={
-                    "ArnLike": {
-                        "aws:SourceArn": environment.arn(
-                            "cloudwatch", f"alarm:{environment.project}-{environment.stack}-*"
-                        )
-                    },
-                    "StringEquals": {"aws:SourceAccount": environment.account_id},
-                },
-            ),
+            allow_alarms(environment, topic_arn),
             allow_event_rules(environment, "sns:Publish", topic_arn, rule_arns(environment)),
             refuse_plain_text("sns:Publish", topic_arn),
         ]
@@ -116,10 +124,12 @@ def undelivered_queue_policy(environment: AwsEnvironment, queue_arn: str) -> Doc
 
 
 class NotificationTopics(pulumi.ComponentResource):
-    """A topic for successes, one for failures and alarms, and a queue for events that could not be told."""
+    """Topics for successes, for warnings and for what is critical, and a queue for events that could not be told."""
 
     success_topic_arn: pulumi.Output[str]
-    failure_topic_arn: pulumi.Output[str]
+    warning_topic_arn: pulumi.Output[str]
+    """Known when the topic admits its publishers."""
+    critical_topic_arn: pulumi.Output[str]
     """Known when the topic admits its publishers and the queue of undelivered events is there."""
     undelivered_queue_name: str
     undelivered_queue_arn: pulumi.Output[str]
@@ -129,28 +139,25 @@ class NotificationTopics(pulumi.ComponentResource):
         environment = args.environment
         child = pulumi.ResourceOptions(parent=self)
 
-        def topic(outcome: str) -> aws.sns.Topic:
-            return aws.sns.Topic(
+        def topic(outcome: str, policy: Callable[[str], Document]) -> tuple[aws.sns.Topic, aws.sns.TopicPolicy]:
+            made = aws.sns.Topic(
                 f"{name}-{outcome}",
                 name=topic_name(environment, outcome),
                 display_name=f"{environment.project} {environment.stack} {outcome}",
                 kms_master_key_id=args.messages_key_arn,
                 opts=child,
             )
+            admission = aws.sns.TopicPolicy(
+                f"{name}-{outcome}-policy",
+                arn=made.arn,
+                policy=made.arn.apply(lambda arn: json.dumps(policy(arn))),
+                opts=child,
+            )
+            return made, admission
 
-        success, failure = topic("success"), topic("failure")
-        success_policy = aws.sns.TopicPolicy(
-            f"{name}-success-policy",
-            arn=success.arn,
-            policy=success.arn.apply(lambda arn: json.dumps(success_topic_policy(arn))),
-            opts=child,
-        )
-        failure_policy = aws.sns.TopicPolicy(
-            f"{name}-failure-policy",
-            arn=failure.arn,
-            policy=failure.arn.apply(lambda arn: json.dumps(failure_topic_policy(environment, arn))),
-            opts=child,
-        )
+        success, success_policy = topic("success", success_topic_policy)
+        warning, warning_policy = topic("warning", lambda arn: warning_topic_policy(environment, arn))
+        critical, critical_policy = topic("critical", lambda arn: critical_topic_policy(environment, arn))
 
         self.undelivered_queue_name = undelivered_queue_name(environment)
         undelivered = aws.sqs.Queue(
@@ -168,19 +175,26 @@ class NotificationTopics(pulumi.ComponentResource):
         )
 
         for address in args.settings.emails:
-            aws.sns.TopicSubscription(
-                f"{name}-email-{address}", topic=failure.arn, protocol="email", endpoint=address, opts=child
-            )
+            for severity, subscribed in (("warning", warning), ("critical", critical)):
+                aws.sns.TopicSubscription(
+                    f"{name}-{severity}-email-{address}",
+                    topic=subscribed.arn,
+                    protocol="email",
+                    endpoint=address,
+                    opts=child,
+                )
 
         self.success_topic_arn = pulumi.Output.all(success.arn, success_policy.id).apply(lambda known: known[0])
-        self.failure_topic_arn = pulumi.Output.all(failure.arn, failure_policy.id, undelivered_policy.id).apply(
+        self.warning_topic_arn = pulumi.Output.all(warning.arn, warning_policy.id).apply(lambda known: known[0])
+        self.critical_topic_arn = pulumi.Output.all(critical.arn, critical_policy.id, undelivered_policy.id).apply(
             lambda known: known[0]
         )
         self.undelivered_queue_arn = undelivered.arn
         self.register_outputs(
             {
                 "successTopicArn": self.success_topic_arn,
-                "failureTopicArn": self.failure_topic_arn,
+                "warningTopicArn": self.warning_topic_arn,
+                "criticalTopicArn": self.critical_topic_arn,
                 "undeliveredQueueName": self.undelivered_queue_name,
             }
         )

@@ -47,7 +47,8 @@ class PipelineStateMachineArgs:
     messages_key_arn: pulumi.Input[str]
     """Encrypts the topics."""
     success_topic_arn: pulumi.Input[str]
-    failure_topic_arn: pulumi.Input[str]
+    warning_topic_arn: pulumi.Input[str]
+    critical_topic_arn: pulumi.Input[str]
     job: JobReference
     """The Spark job."""
     realm: str
@@ -203,7 +204,11 @@ class PipelineStateMachine(pulumi.ComponentResource):
         )
 
         statements = pulumi.Output.all(
-            args.data_key_arn, args.messages_key_arn, args.success_topic_arn, args.failure_topic_arn
+            args.data_key_arn,
+            args.messages_key_arn,
+            args.success_topic_arn,
+            args.warning_topic_arn,
+            args.critical_topic_arn,
         ).apply(
             lambda arns: role_statements(
                 environment,
@@ -227,7 +232,9 @@ class PipelineStateMachine(pulumi.ComponentResource):
             opts=child,
         )
 
-        definition = pulumi.Output.all(args.success_topic_arn, args.failure_topic_arn, args.job.uri).apply(
+        definition = pulumi.Output.all(
+            args.success_topic_arn, args.warning_topic_arn, args.critical_topic_arn, args.job.uri
+        ).apply(
             lambda values: json.dumps(
                 state_machine_definition(
                     settings,
@@ -239,8 +246,9 @@ class PipelineStateMachine(pulumi.ComponentResource):
                         scripts_bucket=args.scripts.name,
                         processed_bucket=args.processed.name,
                         success_topic_arn=values[0],
-                        failure_topic_arn=values[1],
-                        job_uri=values[2],
+                        warning_topic_arn=values[1],
+                        critical_topic_arn=values[2],
+                        job_uri=values[3],
                         realm=args.realm,
                     ),
                 )

@@ -6,7 +6,7 @@ What happens to a manifest, in order::
     ─► StepState ─► ReadReport ─► CheckReport ─► PublishMetrics ─► NotifySuccess ─► Succeeded
 
 Every way to fail has an outcome of its own (`FAILURES`): it is explained in words where it happens, counted, told on
-the failure topic, and ends in a Fail state whose error is the outcome's name.
+the topic of its severity, and ends in a Fail state whose error is the outcome's name.
 
 Rules that the document keeps, and why:
 
@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from components.iam import Document
 from settings import OrchestrationSettings
@@ -79,6 +79,8 @@ class Failure:
     """Outcome, metric dimension, and error name of the execution."""
     advice: str
     """What the message tells its reader to do."""
+    severity: Literal["critical", "warning"] = "critical"
+    """Topic that it is told on: critical, unless the pipeline itself did what it should."""
 
 
 INPUT_REFUSED = Failure("InputRefused", "Start executions through the dispatcher, or give the input that it gives.")
@@ -98,13 +100,13 @@ STEP_LOST = Failure(
     "StepLost", "The step may still run: look at it in EMR, and drive the manifest again only when it has ended."
 )
 DATA_REJECTED = Failure(
-    "DataRejected", "Mend the files at their source and drop them again; nothing that was fit was held back."
+    "DataRejected", "Mend the files at their source and drop them again; nothing that was fit was held back.", "warning"
 )
 REPORT_UNREADABLE = Failure(
     "ReportUnreadable", "The step completed, but what it did is unknown: read its log, then drive the manifest again."
 )
 NOTIFICATION_FAILED = Failure(
-    "NotificationFailed", "The data is in place; mend the success topic. Nothing needs to be driven again."
+    "NotificationFailed", "The data is in place; mend the success topic. Nothing needs to be driven again.", "warning"
 )
 
 FAILURES = (
@@ -139,8 +141,10 @@ class Surroundings:
     """Bucket of the run reports."""
     success_topic_arn: str
     """Where successes are told."""
-    failure_topic_arn: str
-    """Where failures are told."""
+    warning_topic_arn: str
+    """Where failures of the severity warning are told."""
+    critical_topic_arn: str
+    """Where all other failures are told."""
     job_uri: str
     """``s3://`` address of the Spark job."""
     realm: str
@@ -239,6 +243,7 @@ class _Definition:
         self.around = around
         self.watch = step_watch(settings)
         self.title = f"{around.project}-{around.stack}"
+        self.topics = {"warning": around.warning_topic_arn, "critical": around.critical_topic_arn}
 
     # Pieces
 
@@ -280,7 +285,12 @@ class _Definition:
         """Say what went wrong: `reason` is an intrinsic function."""
         return {
             "Type": "Pass",
-            "Parameters": {"outcome": failure.name, "advice": failure.advice, "reason.$": reason},
+            "Parameters": {
+                "outcome": failure.name,
+                "advice": failure.advice,
+                "topic": self.topics[failure.severity],
+                "reason.$": reason,
+            },
             "ResultPath": "$.failure",
             "Next": "PublishFailureMetrics" if failure is not DATA_REJECTED else "PublishRejectionMetrics",
         }
@@ -994,7 +1004,7 @@ class _Definition:
                 "sns:publish",
                 "Tell the failure.",
                 {
-                    "TopicArn": self.around.failure_topic_arn,
+                    "TopicArn.$": "$.failure.topic",
                     "Subject.$": _format(f"{self.title}: {{}}", "$.failure.outcome"),
                     "Message.$": "States.Format("
                     + ", ".join(

@@ -72,10 +72,10 @@ class Pipeline:
         self.emr = sandbox.client("emr")
 
     def subscribe(self) -> str:
-        """Listen to both topics, as a team's own queue would; returns the queue's URL."""
+        """Listen to every topic, as a team's own queue would; returns the queue's URL."""
         url = self.sqs.create_queue(QueueName="demonstration-messages")["QueueUrl"]
         arn = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        for topic in ("successTopicArn", "failureTopicArn"):
+        for topic in ("successTopicArn", "warningTopicArn", "criticalTopicArn"):
             self.sns.subscribe(TopicArn=self.outputs[topic], Protocol="sqs", Endpoint=arn)
         return url
 
@@ -270,7 +270,9 @@ def account(
     refused = [entry["object"] for report in reports.values() for entry in report["rejectedObjects"]]
     wrong = f"s3://{pipeline.outputs['rawBucket']}/{data.wrong_header.key}"
     topics = [message["topic"] for message in messages]
-    successes, failures = (topics.count(pipeline.outputs[name]) for name in ("successTopicArn", "failureTopicArn"))
+    successes, warnings, criticals = (
+        topics.count(pipeline.outputs[f"{severity}TopicArn"]) for severity in ("success", "warning", "critical")
+    )
     return [
         Check("rows in = rows out + rows set aside", total("in"), total("out") + total("setAside")),
         Check("every good record is in the table (DuckDB counts)", data.rows, rows),
@@ -280,7 +282,8 @@ def account(
         Check("one execution ended on the failure path, for its data", ["DataRejected"], errors),
         Check("the file with the wrong header is the reason, and no other", [wrong], refused),
         Check("it hurt no other file: the table is as before", first, rows),
-        Check("a message of the failure came", 1, failures),
+        Check("the rejected file came as a warning", 1, warnings),
+        Check("nothing critical came", 0, criticals),
         Check("a message of each success came", len(executions) - 1, successes),
     ]
 

@@ -100,7 +100,7 @@ class Pipeline:
             Instances={"KeepJobFlowAliveWhenNoSteps": True},
         )["JobFlowId"]
         self.client("ssm").put_parameter(Name=self.parameter, Value=self.cluster, Type="String")
-        self.topics = {outcome: self._topic(outcome) for outcome in ("success", "failure")}
+        self.topics = {outcome: self._topic(outcome) for outcome in ("success", "warning", "critical")}
         self.queues = {outcome: self._subscribe(topic) for outcome, topic in self.topics.items()}
         definition = state_machine_definition(
             settings,
@@ -112,7 +112,8 @@ class Pipeline:
                 scripts_bucket=SCRIPTS,
                 processed_bucket=PROCESSED,
                 success_topic_arn=self.topics["success"],
-                failure_topic_arn=self.topics["failure"],
+                warning_topic_arn=self.topics["warning"],
+                critical_topic_arn=self.topics["critical"],
                 job_uri=JOB_URI,
                 realm=REALM,
             ),

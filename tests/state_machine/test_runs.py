@@ -79,7 +79,7 @@ def test_a_manifest_becomes_a_step_and_a_message_of_success(pipeline: Pipeline):
         f"Manifest: {run.output['manifest']}",
     ):
         assert part in text, f"the message of success lacks {part!r}: {text}"
-    assert pipeline.messages("failure") == [], "a success is no failure"
+    assert pipeline.messages("warning") == pipeline.messages("critical") == [], "a success is no failure"
 
 
 def test_a_success_is_counted_with_its_figures(own_pipeline: Make):
@@ -123,7 +123,9 @@ def test_a_failure_of_the_job_or_its_data_is_named_told_and_counted(
     run = pipeline.run(behaviour)
     assert (run.status, run.error) == ("FAILED", error), run
     assert reason in run.cause, "the cause of the execution says why"
-    (message,) = pipeline.messages("failure")
+    severity, other = ("warning", "critical") if error == "DataRejected" else ("critical", "warning")
+    (message,) = pipeline.messages(severity)
+    assert pipeline.messages(other) == [], "a failure is told once, on the topic of its severity"
     assert message["Subject"] == f"emr-pipeline-{pipeline.stack}: {error}"
     for part in (reason, "dataset flights", "Input: 2 objects, 5000 bytes", pipeline.execution_arn(run.name)):
         assert part in message["Message"], f"the message of failure lacks {part!r}: {message['Message']}"
@@ -157,14 +159,14 @@ def test_an_input_that_the_dispatcher_would_not_give_is_refused(pipeline: Pipeli
     run = pipeline.run("good", **changes)
     assert (run.status, run.error) == ("FAILED", "InputRefused"), run
     assert len(pipeline.steps()) == before, "nothing may run on an input that is not the dispatcher's"
-    (message,) = pipeline.messages("failure")
+    (message,) = pipeline.messages("critical")
     assert "the input is not what the dispatcher gives" in message["Message"]
 
 
 def test_an_empty_input_is_refused_too(pipeline: Pipeline):
     run = pipeline.ended(pipeline.start(f"empty-{time.time_ns()}", {}))
     assert (run.status, run.error) == ("FAILED", "InputRefused"), run
-    assert len(pipeline.messages("failure")) == 1
+    assert len(pipeline.messages("critical")) == 1
 
 
 def test_input_reaches_the_job_as_text_and_never_as_shell(pipeline: Pipeline, tmp_path):
@@ -184,7 +186,7 @@ def test_a_cluster_that_nobody_registered_is_unavailable(own_pipeline: Make):
     assert run.error == "ClusterUnavailable", run
     assert pipeline.parameter in run.cause, "the cause names the parameter to look at"
     assert pipeline.path(pipeline.execution_arn(run.name)).count("FindCluster") == 1
-    assert len(pipeline.messages("failure")) == 1
+    assert len(pipeline.messages("critical")) == 1
 
 
 def test_a_cluster_that_ended_is_unavailable(own_pipeline: Make):
@@ -272,7 +274,7 @@ def test_a_step_that_cannot_be_looked_at_is_lost(own_pipeline: Make, monkeypatch
     monkeypatch.setattr(ElasticMapReduceResponse, "describe_step", failing(call, THROTTLED, THROTTLED))
     run = pipeline.run("good")
     assert run.error == "StepLost", run
-    (message,) = pipeline.messages("failure")
+    (message,) = pipeline.messages("critical")
     assert "The step may still run" in message["Message"], "nobody should drive the manifest again unseen"
 
 
@@ -313,14 +315,14 @@ def test_a_success_that_cannot_be_told_is_a_failure_of_its_own_name(own_pipeline
     pipeline.client("sns").delete_topic(TopicArn=pipeline.topics["success"])
     run = pipeline.run("good")
     assert run.error == "NotificationFailed", run
-    (message,) = pipeline.messages("failure")
+    (message,) = pipeline.messages("warning")
     assert "The data is in place" in message["Message"], "nobody should drive the manifest again for this"
     assert pipeline.metrics("Succeeded")["Runs"] == 1, "the run itself was counted as it was"
 
 
 def test_a_failure_that_cannot_be_told_keeps_its_name(own_pipeline: Make):
     pipeline = own_pipeline()
-    pipeline.client("sns").delete_topic(TopicArn=pipeline.topics["failure"])
+    pipeline.client("sns").delete_topic(TopicArn=pipeline.topics["critical"])
     run = pipeline.run("fail")
     assert run.error == "StepFailed", run
     assert "the failure could not be told" in run.cause

@@ -15,7 +15,7 @@ from components.notifications import EVENT_RULES, rule_arns
 from settings import MonitoringSettings
 from tests.unit.harness import ENVIRONMENT, Deployment, deploy
 
-FAILURE = ENVIRONMENT.arn("sns", "emr-pipeline-test-failure")
+TOPICS = {severity: ENVIRONMENT.arn("sns", f"emr-pipeline-test-{severity}") for severity in ("warning", "critical")}
 STATE_MACHINE = ENVIRONMENT.arn("states", "stateMachine:emr-pipeline-test-pipeline")
 ARGS = PipelineAlarmsArgs(
     settings=MonitoringSettings(),
@@ -25,7 +25,8 @@ ARGS = PipelineAlarmsArgs(
     intake_queue_name="emr-pipeline-test-intake",
     dead_letter_queue_name="emr-pipeline-test-dead-letters",
     function_name="emr-pipeline-test-dispatcher",
-    failure_topic_arn=FAILURE,
+    warning_topic_arn=TOPICS["warning"],
+    critical_topic_arn=TOPICS["critical"],
     rule_name="emr-pipeline-test-raw-objects",
 )
 ROWS = alarm_rows(MonitoringSettings())
@@ -101,8 +102,9 @@ def test_every_row_becomes_an_alarm_that_tells_people(deployed: Deployment):
     alarms = deployed.all(aws.cloudwatch.MetricAlarm)
     assert {alarm.inputs["name"] for alarm in alarms} == {f"emr-pipeline-test-{entry.id}" for entry in ROWS}
     for alarm in alarms:
-        assert alarm.inputs["alarmActions"] == [FAILURE], f"{alarm.name} would ring where nobody is"
-        assert alarm.inputs["okActions"] == [FAILURE], "people learn that it is over, too"
+        topic = TOPICS[row(alarm.name.removeprefix("alarms-")).severity]
+        assert alarm.inputs["alarmActions"] == [topic], f"{alarm.name} rings where its severity is heard"
+        assert alarm.inputs["okActions"] == [topic], "people learn that it is over, too"
         assert alarm.inputs["actionsEnabled"] is True
 
 
@@ -121,12 +123,12 @@ def test_an_alarm_is_its_row(deployed: Deployment):
         "threshold": 1800,
         "treatMissingData": "notBreaching",
         "actionsEnabled": True,
-        "alarmActions": [FAILURE],
-        "okActions": [FAILURE],
+        "alarmActions": [TOPICS["critical"]],
+        "okActions": [TOPICS["critical"]],
     }
 
 
-def test_alarms_bear_names_that_the_failure_topic_admits(deployed: Deployment):
+def test_alarms_bear_names_that_the_topics_admit(deployed: Deployment):
     assert all(name.startswith("emr-pipeline-test-") for name in deployed.result.alarm_names)
 
 
@@ -158,7 +160,7 @@ def test_the_end_of_the_cluster_is_told_in_a_sentence(deployed: Deployment):
         "detail": {"clusterId": ["j-CLUSTER"], "state": ["TERMINATED", "TERMINATED_WITH_ERRORS"]},
     }
     target = deployed.named("alarms-cluster-ended-target")
-    assert target.inputs["arn"] == FAILURE
+    assert target.inputs["arn"] == TOPICS["critical"]
     template = json.loads(target.inputs["inputTransformer"]["inputTemplate"])
     assert template == "emr-pipeline-test: Cluster <cluster> ended: <state>. <message>"
     assert set(target.inputs["inputTransformer"]["inputPaths"]) == {"cluster", "state", "message"}

@@ -8,12 +8,13 @@ from typing import Any
 import pulumi_aws as aws
 import pytest
 
-from components.notifications import NotificationTopics, NotificationTopicsArgs, failure_topic_policy
+from components.notifications import NotificationTopics, NotificationTopicsArgs, critical_topic_policy
 from settings import MonitoringSettings
 from tests.unit.harness import ENVIRONMENT, Deployment, deploy
 
 MESSAGES_KEY = ENVIRONMENT.arn("kms", "key/messages")
-FAILURE = ENVIRONMENT.arn("sns", "emr-pipeline-test-failure")
+CRITICAL = ENVIRONMENT.arn("sns", "emr-pipeline-test-critical")
+WARNING = ENVIRONMENT.arn("sns", "emr-pipeline-test-warning")
 
 
 def topics(*emails: str) -> NotificationTopics:
@@ -38,10 +39,10 @@ def test_topics_and_queue_are_encrypted_with_the_messages_key(deployed: Deployme
 
 def test_names_are_the_stack_s(deployed: Deployment):
     names = [registered.inputs["name"] for registered in deployed.all(aws.sns.Topic)]
-    assert names == ["emr-pipeline-test-failure", "emr-pipeline-test-success"]
+    assert names == ["emr-pipeline-test-critical", "emr-pipeline-test-success", "emr-pipeline-test-warning"]
 
 
-@pytest.mark.parametrize("name", ["topics-success-policy", "topics-failure-policy"])
+@pytest.mark.parametrize("name", ["topics-success-policy", "topics-warning-policy", "topics-critical-policy"])
 def test_nobody_publishes_in_plain_text(deployed: Deployment, name: str):
     refusal = statements(deployed.named(name).document("policy"))["RefusePlainText"]
     assert (refusal["Effect"], refusal["Principal"]) == ("Deny", "*")
@@ -53,8 +54,8 @@ def test_the_success_topic_admits_nobody_by_its_own_policy(deployed: Deployment)
     assert [entry["Effect"] for entry in found] == ["Deny"], "executions publish by their role's policy"
 
 
-def test_the_failure_topic_admits_this_stack_s_alarms_and_two_event_rules(deployed: Deployment):
-    found = statements(deployed.named("topics-failure-policy").document("policy"))
+def test_the_critical_topic_admits_this_stack_s_alarms_and_two_event_rules(deployed: Deployment):
+    found = statements(deployed.named("topics-critical-policy").document("policy"))
     assert set(found) == {"Alarms", "EventRules", "RefusePlainText"}
     assert found["Alarms"]["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert found["Alarms"]["Condition"] == {
@@ -68,9 +69,14 @@ def test_the_failure_topic_admits_this_stack_s_alarms_and_two_event_rules(deploy
     ]
 
 
+def test_the_warning_topic_admits_this_stack_s_alarms_only(deployed: Deployment):
+    found = statements(deployed.named("topics-warning-policy").document("policy"))
+    assert set(found) == {"Alarms", "RefusePlainText"}, "event rules tell what is critical"
+
+
 def test_policies_speak_of_their_own_topic_only():
-    resources = {entry["Resource"] for entry in failure_topic_policy(ENVIRONMENT, FAILURE)["Statement"]}
-    assert resources == {FAILURE}
+    resources = {entry["Resource"] for entry in critical_topic_policy(ENVIRONMENT, CRITICAL)["Statement"]}
+    assert resources == {CRITICAL}
 
 
 def test_events_that_could_not_be_told_wait_two_weeks_where_only_eventbridge_puts_them(deployed: Deployment):
@@ -81,11 +87,13 @@ def test_events_that_could_not_be_told_wait_two_weeks_where_only_eventbridge_put
     assert found["EventRules"]["Action"] == "sqs:SendMessage"
 
 
-def test_every_address_is_subscribed_to_failures(deployed: Deployment):
+def test_every_address_is_subscribed_to_warnings_and_to_what_is_critical(deployed: Deployment):
     found = deployed.all(aws.sns.TopicSubscription)
     assert {entry.inputs["endpoint"] for entry in found} == {"team@example.com", "lead@example.com"}
     assert {entry.inputs["protocol"] for entry in found} == {"email"}
-    assert {entry.inputs["topic"] for entry in found} == {FAILURE}
+    assert sorted((entry.inputs["topic"], entry.inputs["endpoint"]) for entry in found) == [
+        (topic, address) for topic in (CRITICAL, WARNING) for address in ("lead@example.com", "team@example.com")
+    ]
 
 
 def test_an_address_keeps_its_subscription_when_another_is_removed():
@@ -100,19 +108,19 @@ def test_without_addresses_nobody_is_subscribed():
     assert deploy(topics).all(aws.sns.TopicSubscription) == []
 
 
-def test_who_uses_the_failure_topic_waits_until_it_admits_its_publishers():
+def test_who_uses_the_critical_topic_waits_until_it_admits_its_publishers():
     def program() -> None:
         made = topics()
-        aws.ssm.Parameter("user", type="String", value=made.failure_topic_arn)
+        aws.ssm.Parameter("user", type="String", value=made.critical_topic_arn)
 
     waits = deploy(program).named("user").depends_on
-    assert {"topics-failure", "topics-failure-policy", "topics-undelivered-policy"} <= waits
+    assert {"topics-critical", "topics-critical-policy", "topics-undelivered-policy"} <= waits
 
 
 def test_outputs_are_the_topics_arns(deployed: Deployment):
-    assert deployed.value(deployed.result.failure_topic_arn) == FAILURE
+    assert deployed.value(deployed.result.critical_topic_arn) == CRITICAL
     assert deployed.outputs("topics")["successTopicArn"] == ENVIRONMENT.arn("sns", "emr-pipeline-test-success")
 
 
 def test_policies_fit_in_what_sns_stores(deployed: Deployment):
-    assert len(json.dumps(failure_topic_policy(ENVIRONMENT, FAILURE))) < 30 * 1024
+    assert len(json.dumps(critical_topic_policy(ENVIRONMENT, CRITICAL))) < 30 * 1024

@@ -24,7 +24,8 @@ DATA_KEY = ENVIRONMENT.arn("kms", "key/data")
 LOGS_KEY = ENVIRONMENT.arn("kms", "key/logs")
 MESSAGES_KEY = ENVIRONMENT.arn("kms", "key/messages")
 SUCCESS = ENVIRONMENT.arn("sns", "emr-pipeline-test-success")
-FAILURE = ENVIRONMENT.arn("sns", "emr-pipeline-test-failure")
+WARNING = ENVIRONMENT.arn("sns", "emr-pipeline-test-warning")
+CRITICAL = ENVIRONMENT.arn("sns", "emr-pipeline-test-critical")
 NAME = "emr-pipeline-test-pipeline"
 
 
@@ -62,7 +63,8 @@ def machine(environment: AwsEnvironment = ENVIRONMENT) -> PipelineStateMachine:
             logs_key_arn=LOGS_KEY,
             messages_key_arn=MESSAGES_KEY,
             success_topic_arn=SUCCESS,
-            failure_topic_arn=FAILURE,
+            warning_topic_arn=WARNING,
+            critical_topic_arn=CRITICAL,
             job=job,  # pyright: ignore[reportArgumentType]
             realm="EU-WEST-1.COMPUTE.INTERNAL",
         ),
@@ -80,7 +82,7 @@ def statements(**changes: Any) -> dict[str, dict[str, Any]]:
         "processed_bucket": "processed",
         "data_key_arn": DATA_KEY,
         "messages_key_arn": MESSAGES_KEY,
-        "topic_arns": [SUCCESS, FAILURE],
+        "topic_arns": [SUCCESS, WARNING, CRITICAL],
     }
     return {entry["Sid"]: entry for entry in role_statements(ENVIRONMENT, **known | changes)}
 
@@ -128,7 +130,8 @@ def test_its_definition_carries_what_it_was_given(deployed: Deployment):
     states = deployed.one(aws.sfn.StateMachine).document("definition")["States"]
     assert states["FindCluster"]["Parameters"]["Name"] == "/emr-pipeline/test/cluster-id"
     assert states["NotifySuccess"]["Parameters"]["TopicArn"] == SUCCESS
-    assert states["NotifyFailure"]["Parameters"]["TopicArn"] == FAILURE
+    assert states["ExplainSetAside"]["Parameters"]["topic"] == WARNING
+    assert states["ExplainStepFailed"]["Parameters"]["topic"] == CRITICAL
     arguments = states["SubmitStep"]["Parameters"]["Step"]["HadoopJarStep"]["Args.$"]
     assert "'s3://scripts/jobs/0123456789abcdef/transform.py'" in arguments
     assert "'EU-WEST-1.COMPUTE.INTERNAL'" in arguments

@@ -34,7 +34,8 @@ AROUND = Surroundings(
     scripts_bucket="scripts",
     processed_bucket="processed",
     success_topic_arn="arn:aws:sns:eu-west-1:111122223333:emr-pipeline-test-success",
-    failure_topic_arn="arn:aws:sns:eu-west-1:111122223333:emr-pipeline-test-failure",
+    warning_topic_arn="arn:aws:sns:eu-west-1:111122223333:emr-pipeline-test-warning",
+    critical_topic_arn="arn:aws:sns:eu-west-1:111122223333:emr-pipeline-test-critical",
     job_uri="s3://scripts/jobs/0123456789abcdef/transform.py",
     realm="EU-WEST-1.COMPUTE.INTERNAL",
 )
@@ -138,6 +139,9 @@ def test_every_failure_is_explained_told_and_ends_under_its_own_name(failure: An
     for name in explanations:
         assert failure.name not in reachable(name, without="NotifyFailure"), f"{name} ends without telling"
         assert STATES[name]["Parameters"]["advice"] == failure.advice
+        severity = "warning" if failure.name in ("DataRejected", "NotificationFailed") else "critical"
+        assert STATES[name]["Parameters"]["topic"].endswith(f"-{severity}"), f"{failure.name} is {severity}"
+    assert STATES["NotifyFailure"]["Parameters"]["TopicArn.$"] == "$.failure.topic"
 
 
 def test_failures_have_names_of_their_own_and_advice():
