@@ -132,7 +132,9 @@ def python_environment() -> None:
     if not PYTHON.exists():
         run([uv, "venv", "-q", "--clear", "--python", sys.executable, str(VENV)], "making .venv")
     run(
-        [uv, "pip", "sync", "-q", "--python", str(PYTHON), "--require-hashes", str(LOCK)],
+        # Compiled now: pulumi_aws alone takes seconds, and every process here would pay them again where Python writes
+        # no bytecode (PYTHONDONTWRITEBYTECODE, as many images set it).
+        [uv, "pip", "sync", "-q", "--compile-bytecode", "--python", str(PYTHON), "--require-hashes", str(LOCK)],
         "installing the locked packages",
     )
     stamp.write_text(wanted)
