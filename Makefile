@@ -4,7 +4,7 @@ VENV := .venv/bin
 SANDBOX := $(VENV)/python -m sandbox
 .DEFAULT_GOAL := help
 
-.PHONY: help setup sandbox start stop env preview up destroy test lint format bench lock
+.PHONY: help setup sandbox start stop env fault preview up destroy test lint format bench lock
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ stop: ## end the sandbox that 'make start' began
 
 env: ## print what puts the CLI and the running sandbox in your shell: eval "$$(make -s env)"
 	@$(SANDBOX) env
+
+fault: ## make something go wrong in the running sandbox: DO="throttle emr:AddJobFlowSteps times=2"; alone, what there is
+	@$(SANDBOX) fault $(if $(DO),'$(DO)')
 
 preview: setup ## preview a stack with its policies and no AWS account: STACK=dev [JSON=plan.json]
 	@$(SANDBOX) preview --stack "$(STACK)" $(if $(JSON),--json "$(JSON)")

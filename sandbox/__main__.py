@@ -1,4 +1,4 @@
-"""The sandbox's commands: ``python -m sandbox demonstrate|start|stop|env|preview``; the Makefile calls them."""
+"""The sandbox's commands: ``python -m sandbox demonstrate|start|stop|env|fault|preview``; the Makefile calls them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from sandbox import control, demonstration, engine
+from sandbox import control, demonstration, engine, faults
 from tools import cli
 
 STANDING = control.HOME / "standing"
@@ -64,6 +64,22 @@ def _env() -> None:
             print(f"export {name}={shlex.quote(value)}")
 
 
+def _fault(line: str) -> None:
+    sandbox = control.read(STANDING)
+    if sandbox is None:
+        raise control.SandboxError("no sandbox runs: 'make start' begins one")
+    standing = faults.Faults(sandbox.endpoint)
+    if line.strip() == "clear":
+        standing.clear()
+    elif line.strip():
+        standing.add(line)
+    else:
+        print(faults.vocabulary_text())
+        print("\n  clear\n      ends every fault\n")
+    active = standing.active()
+    print("set now:", *(f"\n  {fault}" for fault in active) if active else ("nothing",))
+
+
 def _preview(stack: str, json_file: Path | None) -> None:
     if not stack:
         raise control.SandboxError("say which stack: make preview STACK=dev")
@@ -86,6 +102,8 @@ def main() -> int:
     commands.add_parser("start", help="a sandbox that stays up")
     commands.add_parser("stop", help="end it")
     commands.add_parser("env", help="print what points a shell at it")
+    fault = commands.add_parser("fault", help="make something go wrong in the standing sandbox, or list what is set")
+    fault.add_argument("line", nargs="?", default="", help="for example: throttle emr:AddJobFlowSteps times=2")
     preview = commands.add_parser("preview", help="preview a stack with its policies and no AWS account")
     preview.add_argument("--stack", required=True)
     preview.add_argument("--json", type=Path, help="write the engine's JSON plan here")
@@ -100,9 +118,11 @@ def main() -> int:
             _stop()
         elif arguments.command == "env":
             _env()
+        elif arguments.command == "fault":
+            _fault(arguments.line)
         else:
             _preview(arguments.stack, arguments.json)
-    except (control.SandboxError, engine.Failure, cli.MissingCli) as error:
+    except (control.SandboxError, engine.Failure, cli.MissingCli, faults.FaultError) as error:
         print(error, file=sys.stderr)
         if arguments.command in ("demonstrate", "preview"):
             print(f"logs: {control.LAST_FAILURE.relative_to(control.ROOT)}/", file=sys.stderr)

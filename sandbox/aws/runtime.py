@@ -12,6 +12,7 @@ from typing import Any
 from boto3.session import Session
 from botocore.config import Config
 
+from sandbox.aws.faults import FaultBox
 from sandbox.aws.options import ACCESS_KEY, AwsOptions
 from sandbox.aws.patches import Patches
 from sandbox.aws.processes import Children
@@ -29,6 +30,7 @@ class Runtime:
         self.directory = options.directory.absolute()
         self.patches = patches
         self.children = Children()
+        self.faults = FaultBox()
         self.stopping = threading.Event()
         self._clients: dict[tuple[str, str], Any] = {}
         self._clients_lock = threading.Lock()

@@ -11,6 +11,7 @@ from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from sandbox.aws.faults import with_faults
 from sandbox.aws.options import AwsOptions
 from sandbox.aws.patches import Patches
 from sandbox.aws.runtime import Runtime, log
@@ -125,4 +126,4 @@ def _moto_application(runtime: Runtime) -> Any:
     runtime.patches.set_item(settings, "stepfunctions", {"execute_state_machine": True})
     moto_api_backend.reset()
     install(runtime)
-    return clear_errors(DomainDispatcherApplication(create_backend_app))
+    return with_faults(clear_errors(DomainDispatcherApplication(create_backend_app)), runtime)

@@ -48,7 +48,16 @@ def install(runtime: Runtime, runner: StepRunner) -> None:
         cluster = self.backend.describe_cluster(result.result["JobFlowId"])
         _remember(self, cluster)
         runner.set_cluster_state(cluster, "STARTING", "Configuring cluster software")
-        runner.advance(cluster)
+        slow, failing = (runtime.faults.take(f"cluster-{what}", cluster.name) for what in ("slow", "fails"))
+        if slow is None and failing is None:
+            runner.advance(cluster)
+        else:
+            cluster.getting_ready = True
+            seconds = max(fault.seconds for fault in (slow, failing) if fault is not None)
+            runtime.start_thread(
+                f"start-of-{cluster.id}",
+                lambda: _get_ready(runtime, runner, cluster, seconds, failing=failing is not None),
+            )
         return result
 
     def add_job_flow_steps(self: Any) -> Any:
@@ -125,6 +134,20 @@ def install(runtime: Runtime, runner: StepRunner) -> None:
     patches.add(response, "cancel_steps", cancel_steps)
     for name, call in _added_calls().items():
         patches.add(response, name, call)
+
+
+def _get_ready(runtime: Runtime, runner: StepRunner, cluster: Any, seconds: float, *, failing: bool) -> None:
+    """Bring a cluster up as slowly as a fault says, or not at all."""
+    runtime.stopping.wait(seconds / 2)
+    if cluster.state == "STARTING":
+        runner.set_cluster_state(cluster, "BOOTSTRAPPING", "Running bootstrap actions")
+    runtime.stopping.wait(seconds / 2)
+    cluster.getting_ready = False
+    if failing:
+        reason = "On the master instance, bootstrap action 1 returned a non-zero return code"
+        cluster.end("BOOTSTRAP_FAILURE", reason, state="TERMINATED_WITH_ERRORS")
+    else:
+        runner.advance(cluster)
 
 
 def _check_job_flow(self: Any) -> None:

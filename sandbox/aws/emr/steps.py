@@ -12,7 +12,7 @@ import gzip
 import json
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -24,6 +24,7 @@ from sandbox.aws.emr.spark_submit import NOTE
 from sandbox.aws.processes import SupervisedCommand
 from sandbox.aws.runtime import Runtime, log
 from sandbox.aws.service_events import send_event, service_event
+from sandbox.faults.vocabulary import Fault
 
 ACTIVE_STATES = ("PENDING", "RUNNING", "CANCEL_PENDING")
 """States of steps that count against the limit of 256 (EMR management guide, "Adding steps to a cluster")."""
@@ -52,10 +53,15 @@ def step_command(jar: str, arguments: list[str]) -> list[str]:
 class _Execution:
     """A step that runs now."""
 
-    cancelled: bool = False
-    """Whether its end is a cancellation."""
+    cancelling: threading.Event = field(default_factory=threading.Event)
+    """Set when its end is a cancellation."""
     process: SupervisedCommand | None = None
     """Its process, once started."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether its end is a cancellation."""
+        return self.cancelling.is_set()
 
 
 class StepRunner:
@@ -70,7 +76,7 @@ class StepRunner:
     def advance(self, cluster: Any) -> None:
         """Start what may start, and set the cluster's state by its steps."""
         with self._lock:
-            if cluster.state in ENDED_CLUSTER_STATES:
+            if cluster.state in ENDED_CLUSTER_STATES or getattr(cluster, "getting_ready", False):
                 return
             running = sum(step.state in ("RUNNING", "CANCEL_PENDING") for step in cluster.steps)
             pending = [step for step in cluster.steps if step.state == "PENDING"]
@@ -95,7 +101,7 @@ class StepRunner:
             elif step.state == "RUNNING":
                 step.state = "CANCEL_PENDING"
                 execution = self._executions[step.id]
-                execution.cancelled = True
+                execution.cancelling.set()
                 if execution.process is not None:
                     execution.process.kill() if kill else execution.process.terminate()
             else:
@@ -111,7 +117,7 @@ class StepRunner:
                     self._set_state(cluster, step, "CANCELLED")
                 elif step.state in ACTIVE_STATES:
                     execution = self._executions[step.id]
-                    execution.cancelled = True
+                    execution.cancelling.set()
                     if execution.process is not None:
                         execution.process.kill()
 
@@ -136,6 +142,11 @@ class StepRunner:
         step.start_date_time = utcnow()
         execution = self._executions[step.id] = _Execution()
         self._set_state(cluster, step, "RUNNING")
+        death = self._runtime.faults.take("cluster-dies", cluster.id, cluster.name, at="step")
+        if death is not None:
+            self._runtime.start_thread(
+                f"death-of-{cluster.id}", lambda: lose_primary_node(self._runtime, cluster, death)
+            )
         self._runtime.start_thread(f"step-{step.id}", lambda: self._run(cluster, step, execution))
 
     def _run(self, cluster: Any, step: Any, execution: _Execution) -> None:
@@ -158,6 +169,12 @@ class StepRunner:
     def _run_process(self, cluster: Any, step: Any, execution: _Execution, directory: Path) -> str | None:
         """Run the step's command; return why it failed, or None."""
         command = step_command(step.jar, [str(argument) for argument in step.args])
+        faults, names = self._runtime.faults, (step.id, step.name)
+        slow, failing, dying = (faults.take(f"step-{what}", *names) for what in ("slow", "fails", "dies"))
+        if slow is not None:
+            execution.cancelling.wait(slow.seconds)
+        if failing is not None:
+            raise StepRefused(failing.message or "exit code 1: made to fail by a fault of the sandbox")
         if self._environment.missing:
             raise StepRefused(self._environment.missing)
         region = cluster.emr_backend.region_name
@@ -170,10 +187,15 @@ class StepRunner:
             execution.process = process
             if execution.cancelled:
                 process.kill()
+        murder = threading.Timer(dying.seconds, process.kill) if dying is not None else None
+        if murder is not None:
+            murder.start()
         try:
             code = process.wait()
         finally:
             self._runtime.children.remove(process)
+            if murder is not None:
+                murder.cancel()
         return None if code == 0 else _failure_message(directory, code)
 
     def _finish(
@@ -250,6 +272,13 @@ class StepRunner:
             log.warning("logs of step %s did not reach %s: %s", step.id, cluster.log_uri, error)
             return None
         return f"s3://{target.netloc}/{folder}/stderr.gz"
+
+
+def lose_primary_node(runtime: Runtime, cluster: Any, fault: Fault) -> None:
+    """End a cluster as EMR does when its primary node is lost."""
+    runtime.stopping.wait(fault.seconds)
+    log.info("fault: %s: cluster %s", fault, cluster.id)
+    cluster.end("INSTANCE_FAILURE", "The master node was terminated.", state="TERMINATED_WITH_ERRORS")
 
 
 def _failure_message(directory: Path, code: int) -> str:

@@ -197,7 +197,13 @@ class Worker:
             "arn": function.function_arn,
             "deadline": time.time() + float(function.timeout),
         }
+        dying = self._runtime.faults.take("function-dies", self._name)
+        death = threading.Timer(dying.seconds, self.kill) if dying is not None else None
+        if death is not None:
+            death.start()
         failed, payload = self._ask(request, patience, float(function.timeout))
+        if death is not None:
+            death.cancel()
         lines = self._lines
         self._report(function, request_id, (time.monotonic() - started) * 1000, payload if failed else None)
         return Outcome(request_id, failed, payload, lines)
