@@ -8,6 +8,7 @@ from typing import Final
 
 from policies.action_table import knows_no_resource
 from policies.iam_documents import (
+    Condition,
     Document,
     Principal,
     Statement,
@@ -448,17 +449,32 @@ def _outsiders(statement: Statement, where: str, own: list[str]) -> Findings:
         yield violation(where, what) if tied is Match.NO else undecided(where, f"perhaps {what}")
 
 
+_SUBJECT_HEADS: Final = re.compile(r"(repo|repository|project_path|organization|system:serviceaccount):")
+
+
+def _narrows_provider(condition: Condition) -> bool:
+    """Whether a condition on an identity provider's claims says who is meant.
+
+    The audience ``sts.amazonaws.com`` is the same for everybody, and a subject must name more than its kind
+    (``repo:*``). GitHub documentation: Configuring OpenID Connect in Amazon Web Services.
+    """
+    claim = condition.key.casefold().rpartition(":")[2]
+    positive = condition.base in ("stringequals", "stringequalsignorecase", "stringlike")
+    if not positive or condition.passes_when_absent or not condition.values:
+        return False
+    known = [str(value) for value in condition.values if value is not UNKNOWN]
+    if claim in ("aud", "amr"):
+        return all(value.strip("*?") and value.casefold() != "sts.amazonaws.com" for value in known)
+    if claim in ("sub", "repository", "repository_owner", "job_workflow_ref"):
+        fixed = (re.split(r"[*?]", _SUBJECT_HEADS.sub("", value, count=1), maxsplit=1)[0] for value in known)
+        return all(value.strip(":/") for value in fixed)
+    return False
+
+
 def _too_many(principal: Principal, statement: Statement, own: list[str]) -> str | None:
     """Who is let in by a principal that no condition narrows; None when that is somebody in particular."""
     if principal.kind.casefold() == "federated":
-        narrowed = any(
-            condition.key.casefold().endswith((":sub", ":aud", ":amr"))
-            and condition.base in ("stringequals", "stringequalsignorecase", "stringlike")
-            and not condition.passes_when_absent
-            and condition.values
-            and all(value is UNKNOWN or str(value).strip("*?") for value in condition.values)
-            for condition in statement.conditions
-        )
+        narrowed = any(_narrows_provider(condition) for condition in statement.conditions)
         return None if narrowed else "lets everybody at an identity provider assume the role"
     account = principal.account
     if account is None or account in own:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -24,6 +25,7 @@ _INSIDE: Final[tuple[Network, ...]] = tuple(
         "::1/128",
     )
 )
+_LEADING_ZEROS: Final = re.compile(r"(?<![0-9a-fA-F:])0+(?=\d+(?:\.|/|$))(?!\d*:)")
 _MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
@@ -36,7 +38,8 @@ def parse_network(value: Plain) -> Network | Unknown | None:
     if written is None or written is UNKNOWN:
         return written
     try:
-        network = ipaddress.ip_network(written, strict=False)
+        # Leading zeros in an octet are decimal to some readers and an error to others; here they are decimal.
+        network = ipaddress.ip_network(_LEADING_ZEROS.sub("", written), strict=False)
     except ValueError:
         return None
     if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= 96 and network.subnet_of(_MAPPED):

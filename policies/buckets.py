@@ -35,6 +35,12 @@ ENCRYPTION: Final = (
 )
 BUCKET_POLICY: Final = "aws:s3/bucketPolicy:BucketPolicy"
 ACCESS_POINT: Final = "aws:s3/accessPoint:AccessPoint"
+ACCOUNT_BLOCK: Final = "aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock"
+OTHER_POLICIES: Final = (
+    "aws:s3control/accessPointPolicy:AccessPointPolicy",
+    "aws:s3control/bucketPolicy:BucketPolicy",
+    "aws:s3control/objectLambdaAccessPointPolicy:ObjectLambdaAccessPointPolicy",
+)
 BUCKET_ACLS: Final = ("aws:s3/bucketAcl:BucketAcl", "aws:s3/bucketAclV2:BucketAclV2")
 OBJECT_COPY: Final = "aws:s3/objectCopy:ObjectCopy"
 OBJECTS: Final = (
@@ -64,6 +70,12 @@ def _missing(possible: list[Resource], lacks: str) -> Finding:
     return violation("", lacks)
 
 
+def _outside(source: Resource, stack: Stack) -> bool:
+    """Whether a setting is for a bucket that is not in the stack, so that no bucket's own rule sees it."""
+    value = source.value("bucket")
+    return all(stack.refers(source, "bucket", value, bucket) is Match.NO for bucket in stack.of(*BUCKETS))
+
+
 @family.stack_rule(
     "S3-01",
     "bucket-public-access-block",
@@ -90,12 +102,53 @@ def bucket_public_access_block(resource: Resource, stack: Stack, settings: Setti
     if not certain:
         yield _missing(possible, "has no public access block")
     for block in certain:
-        for name in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"):
+        for name in _SWITCHES:
             flag = block.value(name)
             if flag is UNKNOWN and not block.computed(name):
                 yield undecided("", f"is blocked by {block.name}, whose {name} is not known yet")
             elif flag is not True:
                 yield violation("", f"is blocked by {block.name}, whose {name} is not true")
+
+
+_SWITCHES: Final = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+
+
+@family.resource_rule(
+    "S3-11",
+    "access-block-complete",
+    "Every public access block blocks in all four ways",
+    Severity.CRITICAL,
+    (PUBLIC_ACCESS_BLOCK, ACCOUNT_BLOCK, ACCESS_POINT),
+    fix="Set all four switches to true.",
+    source=_GUIDE + "Blocking public access to your Amazon S3 storage",
+    frameworks=(
+        "checkov CKV_AWS_53",
+        "checkov CKV_AWS_54",
+        "checkov CKV_AWS_55",
+        "checkov CKV_AWS_56",
+        "trivy AVD-AWS-0086",
+        "trivy AVD-AWS-0087",
+        "trivy AVD-AWS-0091",
+        "trivy AVD-AWS-0093",
+        "Security Hub S3.1",
+        "Security Hub S3.8",
+        "Security Hub S3.19",
+        "CIS AWS 2.1.4",
+        "NIST 800-53 AC-3",
+    ),
+)
+def access_block_complete(resource: Resource, settings: Settings) -> Findings:
+    """Decided before the block is made, whosever the bucket. Access points block unless they are told not to."""
+    of_point = resource.type == ACCESS_POINT
+    block = resource.value("publicAccessBlockConfiguration") if of_point else resource.properties
+    where = "publicAccessBlockConfiguration." if of_point else ""
+    for name in _SWITCHES:
+        value = at(block, name)
+        flag = switch(value)
+        if flag is UNKNOWN:
+            yield undecided(f"{where}{name}")
+        elif flag is not True and not (of_point and value is None):
+            yield violation(f"{where}{name}", "is not true")
 
 
 def log_targets(stack: Stack, bucket: Resource) -> Match:
@@ -174,7 +227,7 @@ def _judge_encryption(rules: list[Plain], made_from: bool, log_target: Match) ->
     "bucket-kms-encryption",
     "Every bucket encrypts with a key of the stack's own",
     Severity.HIGH,
-    BUCKETS,
+    (*BUCKETS, *ENCRYPTION),
     fix="Add one BucketServerSideEncryptionConfiguration for this bucket: aws:kms with the ARN of the stack's key.",
     source=_GUIDE + "Using server-side encryption with AWS KMS keys; Enabling server access logging (SSE-S3 only)",
     frameworks=(
@@ -187,7 +240,15 @@ def _judge_encryption(rules: list[Plain], made_from: bool, log_target: Match) ->
     ),
 )
 def bucket_kms_encryption(resource: Resource, stack: Stack, settings: Settings) -> Findings:
-    """A bucket that receives access logs is the exception: S3 delivers to SSE-S3 only."""
+    """A bucket that receives access logs is the exception: S3 delivers to SSE-S3 only.
+
+    Settings for buckets outside the stack are judged by themselves.
+    """
+    if resource.type in ENCRYPTION:
+        if _outside(resource, stack):
+            made_from = bool(stack.nearest(resource.depends.get("rules", ()), (KMS_KEY,)))
+            yield from _judge_encryption(resource.items("rules"), made_from, Match.NO)
+        return
     log_target = log_targets(stack, resource)
     certain, possible = stack.referring(resource, "bucket", *ENCRYPTION)
     if len(certain) > 1:
@@ -303,7 +364,7 @@ def bucket_tls_only(resource: Resource, stack: Stack, settings: Settings) -> Fin
     "bucket-policy-not-public",
     "No bucket policy lets anybody in",
     Severity.CRITICAL,
-    (*BUCKETS, BUCKET_POLICY, ACCESS_POINT),
+    (*BUCKETS, BUCKET_POLICY, ACCESS_POINT, *OTHER_POLICIES),
     fix="Name the roles or services; with a * principal, bind it by aws:SourceVpce, aws:PrincipalOrgID or the like.",
     source=_GUIDE + "Blocking public access: the meaning of public",
     frameworks=(
@@ -371,7 +432,7 @@ def bucket_acl_private(resource: Resource, settings: Settings) -> Findings:
     "bucket-versioning",
     "Every bucket keeps overwritten and deleted objects",
     Severity.HIGH,
-    BUCKETS,
+    (*BUCKETS, *VERSIONING),
     fix="Add a BucketVersioning for this bucket with status Enabled.",
     source=_GUIDE + "Retaining multiple versions of objects with S3 Versioning",
     frameworks=(
@@ -382,7 +443,14 @@ def bucket_acl_private(resource: Resource, settings: Settings) -> Findings:
     ),
 )
 def bucket_versioning(resource: Resource, stack: Stack, settings: Settings) -> Findings:
-    """Suspended keeps no new versions."""
+    """Suspended keeps no new versions. Settings for buckets outside the stack are judged by themselves."""
+    if resource.type in VERSIONING:
+        status = text(at(resource.value("versioningConfiguration"), "status"))
+        if _outside(resource, stack) and status is UNKNOWN:
+            yield undecided("versioningConfiguration.status")
+        elif status != "Enabled" and _outside(resource, stack):
+            yield violation("versioningConfiguration.status", "is not Enabled")
+        return
     certain, possible = stack.referring(resource, "bucket", *VERSIONING)
     for source in certain:
         status = text(at(source.value("versioningConfiguration"), "status"))
@@ -433,13 +501,20 @@ def bucket_access_logs(resource: Resource, stack: Stack, settings: Settings) -> 
     "bucket-ownership",
     "Every bucket's owner owns what is in it",
     Severity.LOW,
-    BUCKETS,
+    (*BUCKETS, OWNERSHIP),
     fix="Add BucketOwnershipControls for this bucket with BucketOwnerEnforced.",
     source=_GUIDE + "Controlling ownership of objects and disabling ACLs for your bucket",
     frameworks=("checkov CKV2_AWS_65", "Security Hub S3.12"),
 )
 def bucket_ownership(resource: Resource, stack: Stack, settings: Settings) -> Findings:
     """It switches access control lists off, so that policies alone decide."""
+    if resource.type == OWNERSHIP:
+        ownership = text(at(resource.value("rule"), "objectOwnership"))
+        if _outside(resource, stack) and ownership is UNKNOWN:
+            yield undecided("rule.objectOwnership")
+        elif ownership != "BucketOwnerEnforced" and _outside(resource, stack):
+            yield violation("rule.objectOwnership", "is not BucketOwnerEnforced")
+        return
     certain, possible = stack.referring(resource, "bucket", OWNERSHIP)
     if not certain:
         yield _missing(possible, "has no ownership controls")
@@ -513,3 +588,26 @@ def bucket_no_force_destroy(resource: Resource, settings: Settings) -> Findings:
         yield undecided("forceDestroy")
     elif flag is True:
         yield violation("forceDestroy", "deletes all objects with the bucket")
+
+
+@family.resource_rule(
+    "S3-12",
+    "bucket-policy-no-lockout",
+    "No bucket policy locks everybody out",
+    Severity.MEDIUM,
+    (*BUCKETS, BUCKET_POLICY),
+    fix="Give the Deny a condition, or leave the actions on the policy itself out of it.",
+    source=_GUIDE + "Bucket policies: a Deny for everybody can be lifted by the account's root user only",
+    frameworks=("checkov CKV_AWS_93",),
+)
+def bucket_policy_no_lockout(resource: Resource, settings: Settings) -> Findings:
+    """Not even an administrator can write the policy again, or read what is in the bucket."""
+    document = parse_document(resource.value("policy"))
+    if document is None or isinstance(document, Unknown | Malformed):
+        return
+    for statement in document:
+        if statement.effect != "Deny" or statement.conditions or not statement.conditions_known:
+            continue
+        everybody = any(principal.everyone is Match.YES for principal in statement.principals)
+        if everybody and statement.grants("s3:PutBucketPolicy") is Match.YES:
+            yield violation(f"policy.{statement.where}", "denies everybody the bucket's own policy, on no condition")

@@ -13,6 +13,7 @@ family = Family("Machines and disks")
 
 INSTANCE: Final = "aws:ec2/instance:Instance"
 LAUNCH_TEMPLATE: Final = "aws:ec2/launchTemplate:LaunchTemplate"
+LAUNCH_CONFIGURATION: Final = "aws:ec2/launchConfiguration:LaunchConfiguration"
 VOLUME: Final = "aws:ebs/volume:Volume"
 ENCRYPTION_BY_DEFAULT: Final = "aws:ebs/encryptionByDefault:EncryptionByDefault"
 
@@ -24,7 +25,7 @@ _EC2: Final = "EC2 user guide: "
     "machine-imdsv2",
     "Machines hand out credentials by session tokens only",
     Severity.HIGH,
-    (INSTANCE, LAUNCH_TEMPLATE),
+    (INSTANCE, LAUNCH_TEMPLATE, LAUNCH_CONFIGURATION),
     fix="Set metadataOptions.httpTokens to required and httpPutResponseHopLimit to 1.",
     source=_EC2 + "Use the Instance Metadata Service to access instance metadata",
     frameworks=(
@@ -58,9 +59,9 @@ def machine_imdsv2(resource: Resource, settings: Settings) -> Findings:
 def _disks(resource: Resource) -> Iterator[tuple[str, Plain]]:
     if resource.type == VOLUME:
         yield "", resource.properties
-    elif resource.type == INSTANCE:
-        if resource.value("rootBlockDevice") is not None:
-            yield "rootBlockDevice.", resource.value("rootBlockDevice")
+    elif resource.type in (INSTANCE, LAUNCH_CONFIGURATION):
+        # A machine always has a root disk, whether the program speaks of it or not.
+        yield "rootBlockDevice.", resource.value("rootBlockDevice")
         for index, disk in enumerate(resource.items("ebsBlockDevices")):
             yield f"ebsBlockDevices[{index}].", disk
     else:
@@ -74,7 +75,7 @@ def _disks(resource: Resource) -> Iterator[tuple[str, Plain]]:
     "disk-encrypted",
     "Disks are encrypted with a key of the stack's own",
     Severity.HIGH,
-    (VOLUME, INSTANCE, LAUNCH_TEMPLATE, ENCRYPTION_BY_DEFAULT),
+    (VOLUME, INSTANCE, LAUNCH_TEMPLATE, LAUNCH_CONFIGURATION, ENCRYPTION_BY_DEFAULT),
     fix="Set encrypted to true and kmsKeyId to the ARN of the stack's key.",
     source="EBS user guide: Amazon EBS encryption",
     frameworks=(
@@ -104,7 +105,7 @@ def disk_encrypted(resource: Resource, settings: Settings) -> Findings:
             yield undecided(f"{prefix}encrypted")
         elif encrypted is not True:
             yield violation(f"{prefix}encrypted", "is not true")
-        else:
+        elif resource.type != LAUNCH_CONFIGURATION:  # These take the account's default key, and no other.
             finding = own_key(f"{prefix}kmsKeyId", at(disk, "kmsKeyId"), "disk")
             if finding:
                 yield finding
@@ -115,7 +116,7 @@ def disk_encrypted(resource: Resource, settings: Settings) -> Findings:
     "machine-no-public-ip",
     "Machines have no public address",
     Severity.HIGH,
-    (INSTANCE, LAUNCH_TEMPLATE),
+    (INSTANCE, LAUNCH_TEMPLATE, LAUNCH_CONFIGURATION),
     fix="Set associatePublicIpAddress to false.",
     source=_EC2 + "Amazon EC2 instance IP addressing",
     frameworks=(
@@ -127,7 +128,7 @@ def disk_encrypted(resource: Resource, settings: Settings) -> Findings:
 )
 def machine_no_public_ip(resource: Resource, settings: Settings) -> Findings:
     """What has a public address is found within the hour."""
-    if resource.type == INSTANCE:
+    if resource.type != LAUNCH_TEMPLATE:
         places = [("associatePublicIpAddress", resource.value("associatePublicIpAddress"))]
     else:
         places = [

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from policies.keys import own_key, public_policy
-from policies.model import Family, Findings, Resource, Setting, Settings, Severity, Stack, undecided, violation
+from policies.model import Family, Findings, Match, Resource, Setting, Settings, Severity, Stack, undecided, violation
 from policies.plain import UNKNOWN, Plain, at, number, switch, text
 
 family = Family("Secrets, tables and catalogues")
@@ -15,6 +16,7 @@ SECRET_POLICY: Final = "aws:secretsmanager/secretPolicy:SecretPolicy"
 SECRET_ROTATION: Final = "aws:secretsmanager/secretRotation:SecretRotation"
 PARAMETER: Final = "aws:ssm/parameter:Parameter"
 TABLE: Final = "aws:dynamodb/table:Table"
+TABLE_REPLICA: Final = "aws:dynamodb/tableReplica:TableReplica"
 TABLE_POLICY: Final = "aws:dynamodb/resourcePolicy:ResourcePolicy"
 GLUE_CONFIGURATION: Final = "aws:glue/securityConfiguration:SecurityConfiguration"
 GLUE_USERS: Final = ("aws:glue/crawler:Crawler", "aws:glue/job:Job", "aws:glue/devEndpoint:DevEndpoint")
@@ -60,7 +62,7 @@ def secret_key(resource: Resource, settings: Settings) -> Findings:
     "table-key",
     "Tables are encrypted with a key of the stack's own",
     Severity.HIGH,
-    (TABLE,),
+    (TABLE, TABLE_REPLICA),
     fix="Set serverSideEncryption.enabled to true and its kmsKeyArn to the ARN of the stack's key.",
     source=_DYNAMODB + "DynamoDB encryption at rest",
     frameworks=(
@@ -72,6 +74,11 @@ def secret_key(resource: Resource, settings: Settings) -> Findings:
 )
 def table_key(resource: Resource, settings: Settings) -> Findings:
     """A key beside ``enabled: false`` encrypts nothing."""
+    if resource.type == TABLE_REPLICA:
+        finding = own_key("kmsKeyArn", resource.value("kmsKeyArn"), "table's replica")
+        if finding:
+            yield finding
+        return
     enabled = switch(resource.value("serverSideEncryption", "enabled"))
     if enabled is UNKNOWN:
         yield undecided("serverSideEncryption")
@@ -94,7 +101,7 @@ def table_key(resource: Resource, settings: Settings) -> Findings:
     "secret-rotation",
     "Secrets change by themselves",
     Severity.MEDIUM,
-    (SECRET,),
+    (SECRET, SECRET_ROTATION),
     fix="Add a SecretRotation for the secret; or an exception, when what the secret opens cannot follow.",
     source=_SECRETS + "Rotate AWS Secrets Manager secrets",
     frameworks=(
@@ -110,6 +117,12 @@ def table_key(resource: Resource, settings: Settings) -> Findings:
 )
 def secret_rotation(resource: Resource, stack: Stack, settings: Settings) -> Findings:
     """A secret that nobody changes is known to everybody who ever saw it."""
+    most = int(settings["mostDays"])
+    if resource.type == SECRET_ROTATION:
+        known = [stack.refers(resource, "secretId", resource.value("secretId"), secret) for secret in stack.of(SECRET)]
+        if all(match is Match.NO for match in known):
+            yield from _rotation(resource, most, "rotationRules", "")
+        return
     certain, possible = stack.referring(resource, "secretId", SECRET_ROTATION)
     if not certain:
         if possible:
@@ -117,11 +130,26 @@ def secret_rotation(resource: Resource, stack: Stack, settings: Settings) -> Fin
         else:
             yield violation("", "is never rotated")
     for rotation in certain:
-        days = number(at(rotation.value("rotationRules"), "automaticallyAfterDays"))
-        if days is UNKNOWN:
-            yield undecided("", f"is rotated by {rotation.name}, at an interval that is not known yet")
-        elif days is not None and days > settings["mostDays"]:
-            yield violation("", f"is rotated by {rotation.name} every {days} days; {settings['mostDays']} are the most")
+        yield from _rotation(rotation, most, "", f"is rotated by {rotation.name}, which ")
+
+
+_RATE: Final = re.compile(r"rate\((\d+) (hour|day)s?\)")
+
+
+def _rotation(rotation: Resource, most: int, where: str, by: str) -> Findings:
+    """What is wrong with how often a secret is rotated."""
+    rules = rotation.value("rotationRules")
+    days = number(at(rules, "automaticallyAfterDays"))
+    schedule = text(at(rules, "scheduleExpression"))
+    rate = _RATE.fullmatch(schedule) if isinstance(schedule, str) else None
+    if rate is not None:
+        days = int(rate[1]) / (24 if rate[2] == "hour" else 1)
+    if UNKNOWN in (rules, days, schedule):
+        yield undecided(where, f"{by}runs at an interval that is not known yet")
+    elif isinstance(days, int | float) and days > most:
+        yield violation(where, f"{by}runs every {days:g} days; {most} are the most")
+    elif days is None and schedule is None:
+        yield violation(where, f"{by}has no interval")
 
 
 @family.resource_rule(

@@ -318,7 +318,7 @@ def emr_logs(resource: Resource, settings: Settings) -> Findings:
         yield undecided("logUri")
     elif address is None:
         yield violation("logUri", "is absent, so logs are lost with the nodes")
-    elif not re.match(r"s3://[^/]", str(address)):
+    elif not re.match(r"s3n?://[^/]", str(address)):  # EMR gives s3n:// back for what was written s3://.
         yield violation("logUri", "is no s3:// address")
     finding = own_key("logEncryptionKmsKeyId", resource.value("logEncryptionKmsKeyId"), "logs")
     if finding:

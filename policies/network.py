@@ -337,7 +337,8 @@ def default_sg_closed(resource: Resource, stack: Stack, settings: Settings) -> F
         known = text(value)
         default = resource.text("defaultSecurityGroupId")
         made_from = set(rule.depends.get("securityGroupId", ()))
-        by_id = known is not None and known is not UNKNOWN and known == default
+        ids = {default, *(group.text("id") for group in certain)}
+        by_id = known is not None and known is not UNKNOWN and known in ids
         if by_id or (known is UNKNOWN and (made_from == {resource.urn} or (made_from and made_from <= groups))):
             yield violation("", f"has its default security group opened by {rule.label}")
 

@@ -17,6 +17,7 @@ from policies import (
     network,
     observability,
     secret_texts,
+    stores,
 )
 from policies.model import Family, Rule
 
@@ -30,6 +31,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
     messaging.family,
     observability.family,
     data.family,
+    stores.family,
     compute.family,
     secret_texts.family,
     general.family,

@@ -394,6 +394,25 @@ def iam_07() -> list[Case]:
             config={"accounts": ["111122223333"]},
         ),
         bad(rule, "an identity provider", role(trust(oidc))),
+        *(
+            bad(rule, f"GitHub, {claim} {value}", role(trust(oidc, Condition={"StringLike": {claim: value}})))
+            for claim, value in (
+                ("token.actions.githubusercontent.com:aud", "sts.amazonaws.com"),
+                ("token.actions.githubusercontent.com:sub", "repo:*"),
+                ("token.actions.githubusercontent.com:sub", "repo:*/pipeline:ref:refs/heads/main"),
+                ("token.actions.githubusercontent.com:sub", ["repo:us/pipeline:*", "repo:?*"]),
+                ("token.actions.githubusercontent.com:actor", "somebody"),
+            )
+        ),
+        *(
+            good(rule, f"{claim} {value}", role(trust(oidc, Condition={"StringLike": {claim: value}})))
+            for claim, value in (
+                ("token.actions.githubusercontent.com:sub", "repo:us/*"),
+                ("oidc.eks.eu-west-1.amazonaws.com/id/A1:sub", "system:serviceaccount:emr:*"),
+                ("cognito-identity.amazonaws.com:aud", "eu-west-1:0a1b2c3d"),
+                ("SAML:aud", "https://signin.aws.amazon.com/saml"),
+            )
+        ),
         bad(
             rule,
             "any subject of an identity provider",

@@ -556,7 +556,95 @@ def s3_10() -> list[Case]:
     ]
 
 
-CASES = [case for make in (s3_01, s3_02, s3_03, s3_04, s3_05, s3_06, s3_07, s3_08, s3_09, s3_10) for case in make()]
+def s3_11() -> list[Case]:
+    rule = "S3-11"
+    whole = dict.fromkeys(("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"), True)
+
+    def point(**block: Any) -> R:
+        return R(b.ACCESS_POINT, "p", {"bucket": NAME, "publicAccessBlockConfiguration": block})
+
+    return [
+        good(rule, "all four", of(RAW, b.PUBLIC_ACCESS_BLOCK, **whole)),
+        good(rule, "all four, for the account", R(b.ACCOUNT_BLOCK, "a", whole)),
+        *(bad(rule, f"{name} off", of(RAW, b.PUBLIC_ACCESS_BLOCK, **{**whole, name: False})) for name in whole),
+        *(
+            bad(rule, f"{name} left out", R(b.ACCOUNT_BLOCK, "a", {k: v for k, v in whole.items() if k != name}))
+            for name in whole
+        ),
+        bad(
+            rule,
+            "a bucket outside the stack",
+            R(b.PUBLIC_ACCESS_BLOCK, "b", {"bucket": "theirs", "ignorePublicAcls": 1}),
+        ),
+        good(rule, "an access point as AWS makes it", R(b.ACCESS_POINT, "p", {"bucket": NAME})),
+        bad(rule, "an access point that lets policies be public", point(**{**whole, "blockPublicPolicy": False})),
+        open_question(rule, "not known yet", of(RAW, b.PUBLIC_ACCESS_BLOCK, **{**whole, "blockPublicAcls": UNKNOWN})),
+        open_question(
+            rule, "a point's not known yet", R(b.ACCESS_POINT, "p", {"publicAccessBlockConfiguration": UNKNOWN})
+        ),
+        bad(rule, "malformed", R(b.ACCESS_POINT, "p", {"publicAccessBlockConfiguration": {"blockPublicAcls": [7]}})),
+    ]
+
+
+def s3_12() -> list[Case]:
+    rule = "S3-12"
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{NAME}"}
+
+    def written(*statements: Any) -> R:
+        return of(RAW, b.BUCKET_POLICY, policy=policy(*statements))
+
+    return [
+        bad(rule, "everybody, everything", written(deny)),
+        bad(rule, "by a wildcard, in the second statement", written(tls(), {**deny, "Action": ["s3:Get*", "s3:Put*"]})),
+        bad(
+            rule, "all but reading", written({"Effect": "Deny", "Principal": {"AWS": "*"}, "NotAction": "s3:GetObject"})
+        ),
+        good(rule, "on a condition", written(tls())),
+        good(rule, "everybody, but not the policy itself", written({**deny, "Action": "s3:PutObjectAcl"})),
+        good(rule, "all but somebody", written({"Effect": "Deny", "NotPrincipal": {"AWS": "x"}, "Action": "s3:*"})),
+        good(rule, "no policy", RAW),
+        good(rule, "no JSON, which S3-04 speaks of", of(RAW, b.BUCKET_POLICY, policy="{")),
+    ]
+
+
+def outside() -> list[Case]:
+    """Settings for buckets that another stack keeps are judged by themselves."""
+    rules = [
+        {
+            "applyServerSideEncryptionByDefault": {
+                "sseAlgorithm": "aws:kms",
+                "kmsMasterKeyId": "arn:aws:kms:eu-west-1:111122223333:key/1",
+            }
+        }
+    ]
+    clear = [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}]
+    encrypted = of(RAW, b.ENCRYPTION[0], "own", rules=rules)
+    versioned = of(RAW, b.VERSIONING[0], "own", versioningConfiguration={"status": "Enabled"})
+    owned = of(RAW, b.OWNERSHIP, "own", rule={"objectOwnership": "BucketOwnerEnforced"})
+
+    def theirs(type: str, **inputs: Any) -> R:
+        return R(type, "theirs", {"bucket": "theirs", **inputs})
+
+    def status(value: Any) -> R:
+        return theirs(b.VERSIONING[0], versioningConfiguration={"status": value})
+
+    def ownership(value: Any) -> R:
+        return theirs(b.OWNERSHIP, rule={"objectOwnership": value})
+
+    return [
+        bad("S3-02", "S3's keys, outside", RAW, encrypted, theirs(b.ENCRYPTION[0], rules=clear), says=["theirs"]),
+        good("S3-02", "a key, outside", RAW, encrypted, theirs(b.ENCRYPTION[1], rules=rules)),
+        bad("S3-06", "suspended, outside", RAW, versioned, status("Suspended"), says=["theirs"]),
+        good("S3-06", "kept, outside", RAW, versioned, status("Enabled")),
+        open_question("S3-06", "not known yet, outside", RAW, versioned, status(UNKNOWN)),
+        bad("S3-08", "the writer's, outside", RAW, owned, ownership("ObjectWriter"), says=["theirs"]),
+        good("S3-08", "the owner's, outside", RAW, owned, ownership("BucketOwnerEnforced")),
+        open_question("S3-08", "not known yet, outside", RAW, owned, ownership(UNKNOWN)),
+    ]
+
+
+MAKERS = (s3_01, s3_02, s3_03, s3_04, s3_05, s3_06, s3_07, s3_08, s3_09, s3_10, s3_11, s3_12, outside)
+CASES = [case for make in MAKERS for case in make()]
 
 
 @parametrize(CASES)

@@ -31,6 +31,7 @@ from tests.policies import (
     test_messaging,
     test_network,
     test_secret_texts,
+    test_stores,
 )
 from tests.policies.cases import Case
 from tests.policies.harness import R, Reference, UnknownMarker
@@ -47,6 +48,7 @@ MODULES = (
     test_messaging,
     test_network,
     test_secret_texts,
+    test_stores,
 )
 CASES: list[Case] = [case for module in MODULES for case in module.CASES]
 

@@ -273,7 +273,7 @@ CHANGES = [
         ["bootstrapActions"],
         [{"name": "x", "path": "s3://somebody/x.sh"}],
     ),
-    change("a switch of the access block", "S3-01", BLOCK, ["restrictPublicBuckets"], False, "raw"),
+    change("a switch of the access block", "S3-01 S3-11", BLOCK, ["restrictPublicBuckets"], False, "raw"),
     change("no access block for this bucket", "S3-01", BLOCK, ["bucket"], "another-bucket", "raw"),
     change(
         "S3's own keys",

@@ -1,0 +1,528 @@
+"""Rules of stores that a pipeline may stand beside: databases, search, caches, streams, file systems, registries.
+
+What they demand is the same for all, so tables say where each type keeps the property.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from policies.keys import own_key, public_policy
+from policies.model import Family, Findings, Resource, Setting, Settings, Severity, undecided, violation
+from policies.plain import UNKNOWN, Plain, Unknown, at, listed, number, record, switch, text
+
+family = Family("Databases, search, streams and file systems")
+
+RDS_INSTANCE: Final = "aws:rds/instance:Instance"
+RDS_CLUSTER: Final = "aws:rds/cluster:Cluster"
+REPLICATION_GROUP: Final = "aws:elasticache/replicationGroup:ReplicationGroup"
+DOMAINS: Final = ("aws:opensearch/domain:Domain", "aws:elasticsearch/domain:Domain")
+REPOSITORY: Final = "aws:ecr/repository:Repository"
+STREAM: Final = "aws:kinesis/stream:Stream"
+FIREHOSE: Final = "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"
+MSK: Final = "aws:msk/cluster:Cluster"
+BROKER: Final = "aws:mq/broker:Broker"
+KUBERNETES: Final = "aws:eks/cluster:Cluster"
+
+
+def _path(dotted: str) -> tuple[str, ...]:
+    return tuple(dotted.split("."))
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A switch: where it stands, and what the provider takes it for when it is left out."""
+
+    property: str
+    default: bool = False
+
+
+ENCRYPTED: Final[Mapping[str, Flag]] = {
+    RDS_INSTANCE: Flag("storageEncrypted"),
+    RDS_CLUSTER: Flag("storageEncrypted"),
+    "aws:docdb/cluster:Cluster": Flag("storageEncrypted"),
+    "aws:neptune/cluster:Cluster": Flag("storageEncrypted"),
+    "aws:redshift/cluster:Cluster": Flag("encrypted", default=True),
+    DOMAINS[0]: Flag("encryptAtRest.enabled"),
+    DOMAINS[1]: Flag("encryptAtRest.enabled"),
+    "aws:efs/fileSystem:FileSystem": Flag("encrypted"),
+    REPLICATION_GROUP: Flag("atRestEncryptionEnabled"),
+    "aws:dax/cluster:Cluster": Flag("serverSideEncryption.enabled"),
+    "aws:ebs/snapshotCopy:SnapshotCopy": Flag("encrypted"),
+    "aws:ec2/amiCopy:AmiCopy": Flag("encrypted"),
+    FIREHOSE: Flag("serverSideEncryption.enabled"),
+}
+
+
+def _inherits(resource: Resource) -> bool:
+    """Whether AWS takes the encryption from elsewhere: a replica's from its source, a stream's from the stream."""
+    kind = resource.type
+    if kind == RDS_INSTANCE:
+        return any(resource.value(name) is not None for name in ("replicateSourceDb", "snapshotIdentifier"))
+    if kind == RDS_CLUSTER:
+        return (
+            any(resource.value(name) is not None for name in ("replicationSourceIdentifier", "snapshotIdentifier"))
+            or resource.value("engineMode") == "serverless"
+        )
+    if kind == REPLICATION_GROUP:
+        return resource.value("engine") == "valkey" or resource.value("globalReplicationGroupId") is not None
+    return kind == FIREHOSE and any(
+        resource.value(name) is not None for name in ("kinesisSourceConfiguration", "mskSourceConfiguration")
+    )
+
+
+@family.resource_rule(
+    "STO-01",
+    "store-encrypted",
+    "Databases, search domains, caches, streams and file systems are encrypted",
+    Severity.HIGH,
+    (*ENCRYPTED, STREAM),
+    fix="Switch encryption at rest on, with the ARN of the stack's key.",
+    source="Well-Architected, security pillar: SEC08-BP02 Enforce encryption at rest",
+    frameworks=(
+        "checkov CKV_AWS_16",
+        "checkov CKV_AWS_5",
+        "checkov CKV_AWS_29",
+        "checkov CKV_AWS_42",
+        "checkov CKV_AWS_43",
+        "checkov CKV_AWS_44",
+        "checkov CKV_AWS_47",
+        "checkov CKV_AWS_64",
+        "checkov CKV_AWS_74",
+        "checkov CKV_AWS_96",
+        "checkov CKV_AWS_235",
+        "checkov CKV_AWS_240",
+        "trivy AVD-AWS-0023",
+        "trivy AVD-AWS-0080",
+        "Security Hub RDS.3",
+        "Security Hub EFS.1",
+        "Security Hub ES.1",
+        "Security Hub Opensearch.1",
+        "NIST 800-53 SC-28",
+    ),
+)
+def store_encrypted(resource: Resource, settings: Settings) -> Findings:
+    """Most of these take encryption at creation only: later it costs a new store and a move."""
+    if resource.type == STREAM:
+        kind = resource.text("encryptionType")
+        if kind is UNKNOWN:
+            yield undecided("encryptionType")
+        elif str(kind).upper() != "KMS":
+            yield violation("encryptionType", "is not KMS, so records are stored in clear text")
+        return
+    flag = ENCRYPTED[resource.type]
+    value = resource.value(*_path(flag.property))
+    found = switch(value)
+    if found is UNKNOWN:
+        yield undecided(flag.property)
+    elif found is not True and not (value is None and (flag.default or _inherits(resource))):
+        yield violation(flag.property, "is not true, so data is stored in clear text")
+
+
+KEYS: Final[Mapping[str, str]] = {
+    RDS_INSTANCE: "kmsKeyId",
+    RDS_CLUSTER: "kmsKeyId",
+    "aws:docdb/cluster:Cluster": "kmsKeyId",
+    "aws:neptune/cluster:Cluster": "kmsKeyArn",
+    "aws:redshift/cluster:Cluster": "kmsKeyId",
+    "aws:redshiftserverless/namespace:Namespace": "kmsKeyId",
+    DOMAINS[0]: "encryptAtRest.kmsKeyId",
+    DOMAINS[1]: "encryptAtRest.kmsKeyId",
+    "aws:efs/fileSystem:FileSystem": "kmsKeyId",
+    REPLICATION_GROUP: "kmsKeyId",
+    "aws:elasticache/serverlessCache:ServerlessCache": "kmsKeyId",
+    "aws:memorydb/cluster:Cluster": "kmsKeyArn",
+    "aws:ebs/snapshotCopy:SnapshotCopy": "kmsKeyId",
+    "aws:ec2/amiCopy:AmiCopy": "kmsKeyId",
+    STREAM: "kmsKeyId",
+    FIREHOSE: "serverSideEncryption.keyArn",
+    MSK: "encryptionInfo.encryptionAtRestKmsKeyArn",
+    "aws:backup/vault:Vault": "kmsKeyArn",
+    "aws:fsx/lustreFileSystem:LustreFileSystem": "kmsKeyId",
+    "aws:fsx/ontapFileSystem:OntapFileSystem": "kmsKeyId",
+    "aws:fsx/openZfsFileSystem:OpenZfsFileSystem": "kmsKeyId",
+    "aws:fsx/windowsFileSystem:WindowsFileSystem": "kmsKeyId",
+    "aws:dms/replicationInstance:ReplicationInstance": "kmsKeyArn",
+    "aws:mwaa/environment:Environment": "kmsKey",
+    "aws:sagemaker/notebookInstance:NotebookInstance": "kmsKeyId",
+    "aws:timestreamwrite/database:Database": "kmsKeyId",
+    "aws:keyspaces/table:Table": "encryptionSpecification.kmsKeyIdentifier",
+    BROKER: "encryptionOptions.kmsKeyId",
+}
+
+
+@family.resource_rule(
+    "STO-02",
+    "store-own-key",
+    "Databases, streams, file systems and registries are encrypted with a key of the stack's own",
+    Severity.MEDIUM,
+    (*KEYS, REPOSITORY),
+    fix="Name the ARN of the stack's key.",
+    source="KMS developer guide: AWS KMS keys: customer managed and AWS managed keys",
+    frameworks=(
+        "checkov CKV_AWS_136",
+        "checkov CKV_AWS_166",
+        "checkov CKV_AWS_182",
+        "checkov CKV_AWS_183",
+        "checkov CKV_AWS_184",
+        "checkov CKV_AWS_185",
+        "checkov CKV_AWS_191",
+        "checkov CKV_AWS_203",
+        "checkov CKV_AWS_236",
+        "checkov CKV_AWS_241",
+        "checkov CKV_AWS_247",
+        "checkov CKV_AWS_327",
+        "trivy AVD-AWS-0033",
+        "trivy AVD-AWS-0084",
+        "NIST 800-53 SC-12",
+    ),
+)
+def store_own_key(resource: Resource, settings: Settings) -> Findings:
+    """Only a key of one's own says who may read, and can be withdrawn."""
+    if resource.type == REPOSITORY:
+        encryption = resource.items("encryptionConfigurations")
+        if not encryption:
+            yield violation("encryptionConfigurations", "is absent, so the keys are S3's own")
+        for index, entry in enumerate(encryption):
+            kind = text(at(entry, "encryptionType"))
+            where = f"encryptionConfigurations[{index}]"
+            if kind is UNKNOWN:
+                yield undecided(f"{where}.encryptionType")
+            elif not str(kind).upper().startswith("KMS"):
+                yield violation(f"{where}.encryptionType", "is not KMS, so the keys are S3's own")
+            else:
+                finding = own_key(f"{where}.kmsKey", at(entry, "kmsKey"), "images")
+                if finding:
+                    yield finding
+        return
+    if resource.type in ENCRYPTED:
+        flag = ENCRYPTED[resource.type]
+        value = resource.value(*_path(flag.property))
+        if value is None and _inherits(resource):
+            return
+        if switch(value) is not True and not (value is None and flag.default):
+            return  # STO-01 speaks about that.
+    if resource.type == STREAM and str(resource.text("encryptionType")).upper() != "KMS":
+        return
+    name = KEYS[resource.type]
+    finding = own_key(name, resource.value(*_path(name)), "data")
+    if finding:
+        yield finding
+
+
+PUBLIC_FLAGS: Final[Mapping[str, str]] = {
+    RDS_INSTANCE: "publiclyAccessible",
+    "aws:rds/clusterInstance:ClusterInstance": "publiclyAccessible",
+    "aws:neptune/clusterInstance:ClusterInstance": "publiclyAccessible",
+    "aws:redshift/cluster:Cluster": "publiclyAccessible",
+    "aws:redshiftserverless/workgroup:Workgroup": "publiclyAccessible",
+    "aws:dms/replicationInstance:ReplicationInstance": "publiclyAccessible",
+    BROKER: "publiclyAccessible",
+}
+PUBLIC_WORDS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
+    "aws:mwaa/environment:Environment": ("webserverAccessMode", frozenset({"PUBLIC_ONLY", "PUBLIC_AND_PRIVATE"})),
+    "aws:sagemaker/notebookInstance:NotebookInstance": ("directInternetAccess", frozenset({"ENABLED"})),
+    MSK: (
+        "brokerNodeGroupInfo.connectivityInfo.publicAccess.type",
+        frozenset({"SERVICE_PROVIDED_EIPS"}),
+    ),
+}
+
+
+@family.resource_rule(
+    "STO-03",
+    "store-not-public",
+    "No database, domain, broker or control plane has an address on the internet",
+    Severity.CRITICAL,
+    (*PUBLIC_FLAGS, *PUBLIC_WORDS, *DOMAINS, KUBERNETES),
+    fix="Switch the public address off, and put it in private subnets.",
+    source="RDS user guide: Hiding a DB instance in a VPC from the internet; OpenSearch developer guide: VPC domains",
+    frameworks=(
+        "checkov CKV_AWS_17",
+        "checkov CKV_AWS_39",
+        "checkov CKV_AWS_69",
+        "checkov CKV_AWS_87",
+        "checkov CKV_AWS_89",
+        "checkov CKV_AWS_102",
+        "checkov CKV_AWS_137",
+        "checkov CKV_AWS_291",
+        "trivy AVD-AWS-0180",
+        "trivy AVD-AWS-0040",
+        "Security Hub RDS.2",
+        "Security Hub Redshift.1",
+        "Security Hub Opensearch.2",
+        "NIST 800-53 AC-4",
+    ),
+)
+def store_not_public(resource: Resource, settings: Settings) -> Findings:
+    """What has a public address is found within the hour, whatever its password."""
+    kind = resource.type
+    if kind in PUBLIC_FLAGS:
+        where = PUBLIC_FLAGS[kind]
+        flag = switch(resource.value(where))
+        if flag is UNKNOWN:
+            yield undecided(where)
+        elif flag is True:
+            yield violation(where, "is true, so it has an address on the internet")
+    elif kind in PUBLIC_WORDS:
+        where, words = PUBLIC_WORDS[kind]
+        word = text(resource.value(*_path(where)))
+        if word is UNKNOWN:
+            yield undecided(where)
+        elif str(word).upper() in words:
+            yield violation(where, "gives it an address on the internet")
+    elif kind in DOMAINS:
+        yield from _domain_outside(resource)
+    else:
+        yield from _open_control_plane(resource)
+
+
+def _domain_outside(resource: Resource) -> Findings:
+    options = resource.value("vpcOptions")
+    subnets = [text(value) for value in listed(at(options, "subnetIds"))]
+    if options is not UNKNOWN and not any(subnet is not None for subnet in subnets):
+        yield violation("vpcOptions.subnetIds", "is absent or empty, so the domain's address is on the internet")
+
+
+def _open_control_plane(resource: Resource) -> Findings:
+    flag = switch(resource.value("vpcConfig", "endpointPublicAccess"))
+    if flag is UNKNOWN:
+        yield undecided("vpcConfig.endpointPublicAccess")
+    elif flag is not False:
+        yield violation("vpcConfig.endpointPublicAccess", "is not false, so the control plane is on the internet")
+
+
+POLICIES: Final[Mapping[str, str]] = {
+    DOMAINS[0]: "accessPolicies",
+    DOMAINS[1]: "accessPolicies",
+    "aws:opensearch/domainPolicy:DomainPolicy": "accessPolicies",
+    "aws:elasticsearch/domainPolicy:DomainPolicy": "accessPolicies",
+    "aws:efs/fileSystemPolicy:FileSystemPolicy": "policy",
+    "aws:ecr/repositoryPolicy:RepositoryPolicy": "policy",
+    "aws:ecr/registryPolicy:RegistryPolicy": "policy",
+    "aws:kinesis/resourcePolicy:ResourcePolicy": "policy",
+    "aws:msk/clusterPolicy:ClusterPolicy": "policy",
+    "aws:backup/vaultPolicy:VaultPolicy": "policy",
+    "aws:redshift/resourcePolicy:ResourcePolicy": "policy",
+    "aws:glacier/vault:Vault": "accessPolicy",
+    "aws:s3tables/tableBucketPolicy:TableBucketPolicy": "resourcePolicy",
+    "aws:cloudwatch/logResourcePolicy:LogResourcePolicy": "policyDocument",
+    "aws:cloudwatch/logDestinationPolicy:LogDestinationPolicy": "accessPolicy",
+    "aws:schemas/registryPolicy:RegistryPolicy": "policy",
+}
+
+
+@family.resource_rule(
+    "STO-04",
+    "store-policy-not-public",
+    "No policy of a domain, file system, registry, stream or vault lets anybody in",
+    Severity.CRITICAL,
+    tuple(POLICIES),
+    fix="Name the roles, or bind a * principal by aws:PrincipalOrgID, aws:SourceVpce or the like.",
+    source="IAM user guide: IAM JSON policy elements: Principal",
+    frameworks=("checkov CKV_AWS_32", "checkov CKV_AWS_167", "trivy AVD-AWS-0032", "NIST 800-53 AC-3"),
+)
+def store_policy_not_public(resource: Resource, settings: Settings) -> Findings:
+    """A condition helps only if it ties the caller to somebody."""
+    return public_policy(resource, POLICIES[resource.type])
+
+
+_IN_TRANSIT: Final[Mapping[str, tuple[Flag, ...]]] = {
+    DOMAINS[0]: (Flag("nodeToNodeEncryption.enabled"), Flag("domainEndpointOptions.enforceHttps")),
+    DOMAINS[1]: (Flag("nodeToNodeEncryption.enabled"), Flag("domainEndpointOptions.enforceHttps")),
+    REPLICATION_GROUP: (Flag("transitEncryptionEnabled"),),
+    "aws:memorydb/cluster:Cluster": (Flag("tlsEnabled", default=True),),
+    MSK: (Flag("encryptionInfo.encryptionInTransit.inCluster", default=True),),
+}
+_IN_TRANSIT_WORDS: Final[Mapping[str, tuple[str, str, bool]]] = {
+    MSK: ("encryptionInfo.encryptionInTransit.clientBroker", "TLS", True),
+    "aws:dax/cluster:Cluster": ("clusterEndpointEncryptionType", "TLS", False),
+}
+"""Where the word stands, which it must be, and whether that is what AWS takes when it is left out."""
+
+
+@family.resource_rule(
+    "STO-05",
+    "store-in-transit",
+    "Search domains, caches and brokers are reached over TLS only",
+    Severity.HIGH,
+    (*dict.fromkeys((*_IN_TRANSIT, *_IN_TRANSIT_WORDS)),),
+    fix="Switch encryption in transit on, and refuse clear text.",
+    source="Well-Architected, security pillar: SEC09-BP02 Enforce encryption in transit",
+    frameworks=(
+        "checkov CKV_AWS_6",
+        "checkov CKV_AWS_30",
+        "checkov CKV_AWS_81",
+        "checkov CKV_AWS_83",
+        "checkov CKV_AWS_202",
+        "checkov CKV_AWS_228",
+        "checkov CKV_AWS_239",
+        "trivy AVD-AWS-0043",
+        "trivy AVD-AWS-0046",
+        "trivy AVD-AWS-0073",
+        "Security Hub Opensearch.3",
+        "NIST 800-53 SC-8",
+    ),
+)
+def store_in_transit(resource: Resource, settings: Settings) -> Findings:
+    """Clear text is read by whoever is on the way."""
+    for flag in _IN_TRANSIT.get(resource.type, ()):
+        value = resource.value(*_path(flag.property))
+        found = switch(value)
+        if found is UNKNOWN:
+            yield undecided(flag.property)
+        elif found is not True and not (value is None and flag.default):
+            yield violation(flag.property, "is not true, so traffic may be in clear text")
+    if resource.type in _IN_TRANSIT_WORDS:
+        where, needed, default = _IN_TRANSIT_WORDS[resource.type]
+        word = text(resource.value(*_path(where)))
+        if word is UNKNOWN:
+            yield undecided(where)
+        elif not (word is None and default) and str(word).upper() != needed:
+            yield violation(where, f"is not {needed}, so clients may speak in clear text")
+    if resource.type in DOMAINS:
+        policy = text(resource.value("domainEndpointOptions", "tlsSecurityPolicy"))
+        if isinstance(policy, str) and policy.startswith("Policy-Min-TLS-1-0"):
+            yield violation("domainEndpointOptions.tlsSecurityPolicy", "accepts TLS 1.0, which is broken")
+
+
+_BACKED_UP: Final[Mapping[str, tuple[str, int]]] = {
+    RDS_INSTANCE: ("backupRetentionPeriod", 0),
+    RDS_CLUSTER: ("backupRetentionPeriod", 1),
+    "aws:docdb/cluster:Cluster": ("backupRetentionPeriod", 1),
+    "aws:neptune/cluster:Cluster": ("backupRetentionPeriod", 1),
+    "aws:redshift/cluster:Cluster": ("automatedSnapshotRetentionPeriod", 1),
+}
+"""Where days of automatic backups stand, and how many they are when left out."""
+_DELETION_PROTECTED: Final = (
+    RDS_INSTANCE,
+    RDS_CLUSTER,
+    "aws:docdb/cluster:Cluster",
+    "aws:neptune/cluster:Cluster",
+)
+
+
+@family.resource_rule(
+    "STO-06",
+    "store-recoverable",
+    "Databases are backed up, and protected from deletion",
+    Severity.MEDIUM,
+    tuple(_BACKED_UP),
+    fix="Give backups enough days, and set deletionProtection to true.",
+    source="RDS user guide: Introduction to backups; Deleting a DB instance: deletion protection",
+    frameworks=(
+        "checkov CKV_AWS_133",
+        "checkov CKV_AWS_139",
+        "checkov CKV_AWS_293",
+        "checkov CKV_AWS_343",
+        "checkov CKV_AWS_360",
+        "checkov CKV_AWS_361",
+        "checkov CKV2_AWS_58",
+        "trivy AVD-AWS-0077",
+        "trivy AVD-AWS-0177",
+        "Security Hub RDS.8",
+        "Security Hub RDS.11",
+        "NIST 800-53 CP-9",
+    ),
+    settings={"minimumDays": Setting({"type": "integer", "minimum": 1, "maximum": 35}, 1, "Fewest days of backups.")},
+)
+def store_recoverable(resource: Resource, settings: Settings) -> Findings:
+    """A replica follows its source, so it needs no backup of its own."""
+    if resource.type != RDS_INSTANCE or resource.value("replicateSourceDb") is None:
+        where, default = _BACKED_UP[resource.type]
+        days = number(resource.value(where))
+        if isinstance(days, Unknown):
+            yield undecided(where)
+        elif (default if days is None else days) < settings["minimumDays"]:
+            yield violation(where, f"keeps backups fewer than {settings['minimumDays']} days")
+    if resource.type in _DELETION_PROTECTED:
+        flag = switch(resource.value("deletionProtection"))
+        if flag is UNKNOWN:
+            yield undecided("deletionProtection")
+        elif flag is not True:
+            yield violation("deletionProtection", "is not true")
+
+
+@family.resource_rule(
+    "STO-07",
+    "image-repository",
+    "Images in a registry are scanned, and what a tag names does not change",
+    Severity.LOW,
+    (REPOSITORY,),
+    fix="Set imageTagMutability to IMMUTABLE and imageScanningConfiguration.scanOnPush to true.",
+    source="ECR user guide: Image tag mutability; Scan images for software vulnerabilities",
+    frameworks=(
+        "checkov CKV_AWS_51",
+        "checkov CKV_AWS_163",
+        "trivy AVD-AWS-0030",
+        "trivy AVD-AWS-0031",
+        "Security Hub ECR.1",
+        "Security Hub ECR.2",
+    ),
+)
+def image_repository(resource: Resource, settings: Settings) -> Findings:
+    """A tag that may move runs other code tomorrow under the same name."""
+    kind = resource.text("imageTagMutability")
+    if kind is UNKNOWN:
+        yield undecided("imageTagMutability")
+    elif not str(kind).upper().startswith("IMMUTABLE"):
+        yield violation("imageTagMutability", "is not IMMUTABLE")
+    scan = switch(resource.value("imageScanningConfiguration", "scanOnPush"))
+    if scan is UNKNOWN:
+        yield undecided("imageScanningConfiguration.scanOnPush")
+    elif scan is not True:
+        yield violation("imageScanningConfiguration.scanOnPush", "is not true")
+
+
+_SHARED: Final[Mapping[str, str]] = {
+    "aws:ec2/amiLaunchPermission:AmiLaunchPermission": "group",
+    "aws:rds/snapshot:Snapshot": "sharedAccounts",
+    "aws:rds/clusterSnapshot:ClusterSnapshot": "sharedAccounts",
+    "aws:rds/snapshotCopy:SnapshotCopy": "sharedAccounts",
+    "aws:ssm/document:Document": "permissions",
+    "aws:ec2/vpcEndpointService:VpcEndpointService": "allowedPrincipals",
+}
+
+
+def _sharers(resource: Resource) -> Iterator[tuple[str, Plain]]:
+    where = _SHARED[resource.type]
+    if resource.type == "aws:ssm/document:Document":
+        permissions = record(resource.value(where))
+        if permissions is UNKNOWN:
+            yield where, UNKNOWN
+        else:
+            for name in ("accountIds", "account_ids"):
+                for part in listed(at(permissions, name)):
+                    yield f"{where}.{name}", part
+        return
+    for index, value in enumerate(resource.items(where)):
+        yield f"{where}[{index}]", value
+
+
+@family.resource_rule(
+    "STO-08",
+    "not-shared-with-everybody",
+    "No image, snapshot, document or endpoint service is shared with everybody",
+    Severity.CRITICAL,
+    tuple(_SHARED),
+    fix="Name the accounts that need it.",
+    source="EC2 user guide: Make your AMI publicly available; RDS user guide: Sharing a DB snapshot",
+    frameworks=(
+        "checkov CKV_AWS_205",
+        "checkov CKV_AWS_302",
+        "checkov CKV_AWS_303",
+        "Security Hub RDS.1",
+        "Security Hub EC2.1",
+        "Security Hub SSM.4",
+    ),
+)
+def not_shared_with_everybody(resource: Resource, settings: Settings) -> Findings:
+    """A copy that somebody made cannot be taken back."""
+    for where, value in _sharers(resource):
+        found = text(value)
+        if found is UNKNOWN:
+            yield undecided(where)
+        elif found is not None and (found == "*" or "all" in [part.strip().lower() for part in found.split(",")]):
+            yield violation(where, "shares it with everybody, in any account")
