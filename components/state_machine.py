@@ -249,6 +249,8 @@ class PipelineStateMachine(pulumi.ComponentResource):
                         warning_topic_arn=values[1],
                         critical_topic_arn=values[2],
                         job_uri=values[3],
+                        wrapper_uri=args.job.wrapper_uri,
+                        region=environment.region,
                         realm=args.realm,
                     ),
                 )
@@ -272,8 +274,8 @@ class PipelineStateMachine(pulumi.ComponentResource):
                 kms_key_id=args.data_key_arn,
                 kms_data_key_reuse_period_seconds=DATA_KEY_REUSE_SECONDS,
             ),
-            # CreateStateMachine checks that the role may deliver logs and use the key; the job must be there to run.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[grant, args.job.object]),
+            # CreateStateMachine checks that the role may deliver logs and use the key; what steps run must be there.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[grant, args.job.object, args.job.wrapper_object]),
         )
 
         self.state_machine_arn = machine.arn

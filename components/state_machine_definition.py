@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from components.iam import Document
+from components.job import CALL_WRAPPER
 from settings import OrchestrationSettings
 
 METRIC_NAMESPACE = "EmrPipeline"
@@ -59,16 +60,6 @@ _PERMANENT = (
     "States.DataLimitExceeded",
 )
 """Errors that another try cannot heal: no permission, a value missing or of the wrong form, too much data."""
-
-_SUBMIT_SCRIPT = 'kinit -kt /etc/hadoop.keytab "hadoop/$(hostname -f)@$1" && shift && exec spark-submit "$@"'
-"""A step runs as the user hadoop, whose ticket may have run out: it takes a new one from the node's keytab first."""
-
-_STOP_SCRIPT = (
-    'kinit -kt /etc/hadoop.keytab "hadoop/$(hostname -f)@$1"'
-    ' && yarn application -list -appTags "$2" -appStates NEW,NEW_SAVING,SUBMITTED,ACCEPTED,RUNNING'
-    " | grep -o 'application_[0-9]*_[0-9]*' | sort -u | xargs -r -n 1 yarn application -kill"
-)
-"""Cancelling a step ends its process on the primary node; in cluster mode the YARN application would live on."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +138,10 @@ class Surroundings:
     """Where all other failures are told."""
     job_uri: str
     """``s3://`` address of the Spark job."""
+    wrapper_uri: str
+    """``s3://`` address of the script that steps run (`components.job.CALL_WRAPPER`)."""
+    region: str
+    """Region's code."""
     realm: str
     """Kerberos realm of the cluster."""
 
@@ -365,7 +360,7 @@ class _Definition:
         shared: Document = {
             **counters,
             "texts": self.texts(),
-            "scripts": {"submit": _SUBMIT_SCRIPT},
+            "scripts": {"call": CALL_WRAPPER},
             "note": {"text": ""},
         }
         return {
@@ -516,9 +511,12 @@ class _Definition:
         arguments = _array(
             _quoted("bash"),
             _quoted("-c"),
-            "$.scripts.submit",
-            _quoted("submit"),
+            "$.scripts.call",
+            _quoted("call"),
+            _quoted(self.around.wrapper_uri),
+            _quoted(self.around.region),
             _quoted(self.around.realm),
+            "$.run.execution",
             _quoted("--deploy-mode"),
             _quoted("cluster"),
             _quoted("--name"),
@@ -529,8 +527,6 @@ class _Definition:
             _quoted("spark.yarn.submit.waitAppCompletion=true"),
             _quoted("--conf"),
             _quoted("spark.yarn.maxAppAttempts=1"),
-            _quoted("--conf"),
-            _format("spark.yarn.tags={}", "$.run.execution"),
             _quoted(self.around.job_uri),
             _quoted("--manifest"),
             "$.run.manifest",
@@ -687,7 +683,7 @@ class _Definition:
             ),
             "PrepareStop": {
                 "Type": "Pass",
-                "Parameters": {"script": _STOP_SCRIPT},
+                "Parameters": {"script": CALL_WRAPPER},
                 "ResultPath": "$.stop",
                 "Next": "StopApplication",
             },
@@ -705,7 +701,10 @@ class _Definition:
                                 _quoted("bash"),
                                 _quoted("-c"),
                                 "$.stop.script",
-                                _quoted("stop"),
+                                _quoted("call"),
+                                _quoted(self.around.wrapper_uri),
+                                _quoted(self.around.region),
+                                _quoted("--stop"),
                                 _quoted(self.around.realm),
                                 "$.run.execution",
                             ),

@@ -19,6 +19,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from components.job import WRAPPER, job_key
 from components.state_machine_definition import Surroundings, state_machine_definition
 from sandbox import aws
 from settings import OrchestrationSettings
@@ -28,6 +29,7 @@ ACCOUNT = "123456789012"
 SCRIPTS, PROCESSED = "scripts", "processed"
 REALM = "EU-WEST-1.COMPUTE.INTERNAL"
 JOB_URI = f"s3://{SCRIPTS}/jobs/0123456789abcdef/transform.py"
+WRAPPER_URI = f"s3://{SCRIPTS}/{job_key(WRAPPER)}"
 _numbers = itertools.count(1)
 
 JOB = """\
@@ -115,6 +117,8 @@ class Pipeline:
                 warning_topic_arn=self.topics["warning"],
                 critical_topic_arn=self.topics["critical"],
                 job_uri=JOB_URI,
+                wrapper_uri=WRAPPER_URI,
+                region=REGION,
                 realm=REALM,
             ),
         )
@@ -271,6 +275,7 @@ def start_aws(directory: Path) -> aws.RunningAws:
     )
     for bucket in (SCRIPTS, PROCESSED):
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.upload_file(str(WRAPPER), SCRIPTS, job_key(WRAPPER))
     iam: Any = boto3.client(
         "iam",
         endpoint_url=running.endpoint,

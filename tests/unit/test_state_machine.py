@@ -45,11 +45,16 @@ class Job:
 
     uri: str
     object: aws.s3.BucketObjectv2
+    wrapper_uri: str
+    wrapper_object: aws.s3.BucketObjectv2
 
 
 def machine(environment: AwsEnvironment = ENVIRONMENT) -> PipelineStateMachine:
     job = Job(
-        "s3://scripts/jobs/0123456789abcdef/transform.py", aws.s3.BucketObjectv2("job", bucket="scripts", key="x")
+        "s3://scripts/jobs/0123456789abcdef/transform.py",
+        aws.s3.BucketObjectv2("job", bucket="scripts", key="x"),
+        "s3://scripts/jobs/fedcba9876543210/run_step.sh",
+        aws.s3.BucketObjectv2("wrapper", bucket="scripts", key="y"),
     )
     return PipelineStateMachine(
         "pipeline",

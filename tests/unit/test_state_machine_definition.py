@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -37,6 +36,8 @@ AROUND = Surroundings(
     warning_topic_arn="arn:aws:sns:eu-west-1:111122223333:emr-pipeline-test-warning",
     critical_topic_arn="arn:aws:sns:eu-west-1:111122223333:emr-pipeline-test-critical",
     job_uri="s3://scripts/jobs/0123456789abcdef/transform.py",
+    wrapper_uri="s3://scripts/jobs/fedcba9876543210/run_step.sh",
+    region="eu-west-1",
     realm="EU-WEST-1.COMPUTE.INTERNAL",
 )
 DEFINITION = state_machine_definition(OrchestrationSettings(), AROUND)
@@ -260,67 +261,13 @@ def test_a_long_timeout_with_short_waits_looks_less_often_later():
     assert "WaitLongerForStep" not in STATES, "with the defaults, the configured interval lasts for the whole timeout"
 
 
-def test_the_step_takes_a_ticket_and_gives_its_arguments_untouched(tmp_path):
-    script = STATES["Begin"]["Parameters"]["scripts"]["submit"]
-    for command in ("kinit", "spark-submit"):
-        path = tmp_path / command
-        path.write_text(f'#!/bin/bash\nprintf "%s\\n" {command} "$@"\n')
-        path.chmod(0o755)
-    told = ["REALM.EXAMPLE", "--conf", "a=b c", "s3://x/$(id)'\".json", ""]
-    done = subprocess.run(
-        ["bash", "-c", script, "submit", *told],
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    lines = done.stdout.split("\n")[:-1]
-    assert lines[:3] == ["kinit", "-kt", "/etc/hadoop.keytab"]
-    assert lines[3].startswith("hadoop/")
-    assert lines[3].endswith("@REALM.EXAMPLE"), "the realm is the first argument"
-    assert lines[4:] == ["spark-submit", *told[1:]], "what follows reaches spark-submit as it is"
-
-
-def test_a_step_without_a_ticket_fails_before_the_job_starts(tmp_path):
-    script = STATES["Begin"]["Parameters"]["scripts"]["submit"]
-    for command, code in (("kinit", 1), ("spark-submit", 0)):
-        path = tmp_path / command
-        path.write_text(f"#!/bin/bash\necho {command}\nexit {code}\n")
-        path.chmod(0o755)
-    done = subprocess.run(
-        ["bash", "-c", script, "submit", "REALM"],
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1, "a step that could not authenticate must fail"
-    assert "spark-submit" not in done.stdout
-
-
-def test_the_application_of_a_cancelled_step_is_found_by_its_tag(tmp_path):
-    script = STATES["PrepareStop"]["Parameters"]["script"]
-    (tmp_path / "kinit").write_text("#!/bin/bash\n")
-    (tmp_path / "yarn").write_text(
-        "#!/bin/bash\n"
-        f'echo "$@" >> {tmp_path}/calls\n'
-        '[ "$2" = -list ] && printf "Total number of applications: 1\\n'
-        'application_1700000000000_0042\\trun\\tSPARK\\thttp://x/proxy/application_1700000000000_0042/\\n"\n'
-        "exit 0\n"
-    )
-    for command in ("kinit", "yarn"):
-        (tmp_path / command).chmod(0o755)
-    subprocess.run(
-        ["bash", "-c", script, "stop", "REALM", "0123abcd-1"], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True
-    )
-    listed, killed = (tmp_path / "calls").read_text().splitlines()
-    assert "-appTags 0123abcd-1" in listed
-    assert killed == "application -kill application_1700000000000_0042", "each application once"
-
-
-def test_the_tag_that_is_killed_is_the_tag_that_is_set():
-    arguments = STATES["SubmitStep"]["Parameters"]["Step"]["HadoopJarStep"]["Args.$"]
-    assert "States.Format('spark.yarn.tags={}', $.run.execution)" in arguments
-    assert STATES["StopApplication"]["Parameters"]["Step"]["HadoopJarStep"]["Args.$"].endswith("$.run.execution)")
+def test_a_step_runs_through_the_wrapper_and_is_stopped_by_the_same_tag():
+    submitted = STATES["SubmitStep"]["Parameters"]["Step"]["HadoopJarStep"]["Args.$"]
+    stopped = STATES["StopApplication"]["Parameters"]["Step"]["HadoopJarStep"]["Args.$"]
+    fetched = f"'call', '{AROUND.wrapper_uri}', 'eu-west-1'"
+    assert f"$.scripts.call, {fetched}, '{AROUND.realm}', $.run.execution, '--deploy-mode'" in submitted
+    assert stopped.endswith(f"$.stop.script, {fetched}, '--stop', '{AROUND.realm}', $.run.execution)")
+    assert STATES["Begin"]["Parameters"]["scripts"]["call"] == STATES["PrepareStop"]["Parameters"]["script"]
 
 
 def test_a_step_leaves_the_others_alone_and_runs_its_application_once():

@@ -78,6 +78,8 @@ class StepEnvironment:
         script = Path(__file__).with_name("spark_submit.py")
         command = shlex.join([sys.executable, "-I", "-S", str(script), str(settings)])
         self._write_command("spark-submit", f'exec {command} "$@"')
+        # The node's AWS CLI: the real one, of this environment.
+        self._write_command("aws", f'exec {shlex.quote(str(Path(sys.executable).with_name("aws")))} "$@"')
         for name, service in _ABSENT.items():
             self._write_command(name, f"echo '{NOTE} no {service} here, {name} does nothing' >&2")
 
