@@ -39,6 +39,10 @@ destroy: setup ## take a stack down from AWS in the right order: STACK=dev
 test: setup ## every test, the fast ones first
 	@$(VENV)/python -m tools.test
 
+bench: setup ## measure: every benchmark, or ONLY="preview job"; then docs/benchmarks.md is made anew
+	@$(VENV)/python -m benchmarks $(ONLY) --output .sandbox/bench.jsonl
+	@$(VENV)/python -m benchmarks.document .sandbox/bench.jsonl
+
 lint: setup ## format, lint and types
 	@$(VENV)/ruff format --check .
 	@$(VENV)/ruff check .

@@ -1,0 +1,1 @@
+"""Measurements of the project that others can repeat: `make bench`."""
