@@ -16,6 +16,7 @@ from components.dispatch import ObjectDispatcher, ObjectDispatcherArgs
 from components.encryption import EncryptionKeys, EncryptionKeysArgs
 from components.environment import AwsEnvironment
 from components.job import PipelineJob, PipelineJobArgs
+from components.ledger import ObjectLedger, ObjectLedgerArgs
 from components.network import SecureVpc, SecureVpcArgs
 from components.notifications import NotificationTopics, NotificationTopicsArgs
 from components.state_machine import PipelineStateMachine, PipelineStateMachineArgs
@@ -70,6 +71,12 @@ def main() -> None:
     catalog = DataCatalog(
         "catalog",
         DataCatalogArgs(datasets=settings.datasets, environment=environment, processed_bucket=buckets.processed),
+        here,
+    )
+
+    ledger = ObjectLedger(
+        "ledger",
+        ObjectLedgerArgs(environment, keys.data_key_arn, protect=not settings.storage.force_destroy),
         here,
     )
 
@@ -176,6 +183,7 @@ def main() -> None:
         "logsBucket": buckets.logs.name,
         "scriptsBucket": buckets.scripts.name,
         "database": catalog.database_name,
+        "ledgerTable": ledger.table_name,
         "clusterId": cluster.cluster_id,
         "clusterParameter": cluster.cluster_parameter_name,
         "applicationVersions": cluster.application_versions,

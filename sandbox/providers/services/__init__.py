@@ -7,6 +7,7 @@ from typing import Final
 
 from sandbox.providers.services import (
     cloudwatch,
+    dynamodb,
     ec2,
     emr,
     events,
@@ -25,6 +26,7 @@ from sandbox.providers.services import (
 
 MODULES: Final[tuple[ModuleType, ...]] = (
     cloudwatch,
+    dynamodb,
     ec2,
     emr,
     events,

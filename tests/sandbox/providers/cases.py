@@ -108,6 +108,14 @@ def definition(result: str) -> str:
     return json.dumps({"StartAt": "Only", "States": {"Only": {"Type": "Pass", "Result": result, "End": True}}})
 
 
+def index(name: str, key: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "keySchemas": [{"attributeName": key, "keyType": "HASH"}],
+        "projectionType": "ALL",
+    }
+
+
 def dashboard(markdown: str) -> str:
     widget = {"type": "text", "x": 0, "y": 0, "width": 3, "height": 3, "properties": {"markdown": markdown}}
     return json.dumps({"widgets": [widget]})
@@ -564,6 +572,27 @@ CASES: tuple[Case, ...] = (
         changes={"value": "j-2", "description": "The cluster"},
         replaces={"name": "/other"},
         absent=frozenset(["insecureValue"]),
+    ),
+    # tables
+    Case(
+        "aws:dynamodb/table:Table",
+        lambda world: {
+            "billingMode": "PAY_PER_REQUEST",
+            "hashKey": "pk",
+            "rangeKey": "sk",
+            "attributes": [{"name": name, "type": "S"} for name in ("pk", "sk", "state")],
+            "globalSecondaryIndexes": [index("by-state", "state")],
+            "serverSideEncryption": {"enabled": True, "kmsKeyArn": world.key_arn},
+            "deletionProtectionEnabled": True,
+        },
+        changes={
+            "pointInTimeRecovery": {"enabled": True},
+            "deletionProtectionEnabled": False,
+            "attributes": [{"name": name, "type": "S"} for name in ("pk", "sk", "owner")],
+            "globalSecondaryIndexes": [index("by-owner", "owner")],
+        },
+        replaces={"name": "other"},
+        absent=frozenset(["globalTableWitness", "warmThroughput"]),
     ),
     # messages
     Case(
