@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Final, cast
 
 from pulumi_policy import (
     EnforcementLevel,
@@ -20,10 +20,11 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 from pulumi_policy import Severity as PulumiSeverity
+from pulumi_policy.secret import Secret
 
 from policies.exceptions import ResourceException
 from policies.ledger import Ledger
-from policies.model import Finding, Findings, Resource, Rule, Settings, Stack, violation
+from policies.model import Finding, Findings, Resource, Rule, Settings, Severity, Stack, violation
 from policies.plain import plain
 
 
@@ -34,6 +35,7 @@ def pulumi_policies(rules: Sequence[Rule], exceptions: Sequence[ResourceExceptio
         yield _policy(rule, ledger)
     yield _undecided_policy(ledger)
     yield _exceptions_policy(ledger)
+    yield _summary_policy(ledger)
 
 
 def settings_of(rule: Rule, configured: Mapping[str, Any] | None) -> Settings:
@@ -81,14 +83,17 @@ def _report(
     findings = list(findings)
     ledger.note(rule.id, resource.urn, sum(not finding.decided for finding in findings))
     broken = [finding for finding in findings if finding.decided]
-    if not broken:
+    exception = _exception(rule, resource, ledger) if broken else None
+    ledger.find(rule.id, rule.severity, resource.urn, 0 if exception else len(broken))
+    if exception is not None:
+        ledger.use(exception, resource.urn)
         return
-    for exception in ledger.exceptions:
-        if exception.holds(rule.id, resource.type, resource.name, resource.stack, date.today()):
-            ledger.use(exception)
-            return
     for finding in broken:
         report(message(rule, resource, finding))
+
+
+def _exception(rule: Rule, resource: Resource, ledger: Ledger) -> ResourceException | None:
+    return next((e for e in ledger.exceptions if e.holds(rule.id, resource, date.today())), None)
 
 
 def _policy(rule: Rule, ledger: Ledger) -> Policy:
@@ -107,11 +112,41 @@ def _policy(rule: Rule, ledger: Ledger) -> Policy:
                 urn = resource.urn
                 _report(rule, resource, findings, ledger, lambda text, urn=urn: report(text, urn))
 
-    return (
-        ResourceValidationPolicy(validate=validate_resource, **_about(rule))
-        if rule.resource_check is not None
-        else StackValidationPolicy(validate=validate_stack, **_about(rule))
-    )
+    def remediate(args: ResourceValidationArgs) -> Mapping[str, Any] | None:
+        changes = rule.remedy.get(args.resource_type)
+        if not changes:
+            return None
+        resource = _checked(args)
+        broken = any(f.decided for f in judge(rule, resource, None, settings_of(rule, args.get_config())))
+        return remedied(args.props, changes) if broken and _exception(rule, resource, ledger) is None else None
+
+    if rule.resource_check is None:
+        return StackValidationPolicy(validate=validate_stack, **_about(rule))
+    if rule.remedy:
+        return ResourceValidationPolicy(validate=validate_resource, remediate=cast("Any", remediate), **_about(rule))
+    return ResourceValidationPolicy(validate=validate_resource, **_about(rule))
+
+
+def remedied(properties: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of some properties with values set; what is secret or not known yet stays so."""
+    copied = _members(properties)
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        inner = copied
+        for key in parents:
+            inner[key] = _members(inner.get(key))
+            inner = inner[key]
+        inner[last] = value
+    return copied
+
+
+def _members(value: Any) -> dict[str, Any]:
+    """The members of an object as the SDK holds them: its proxies would take the mark off a secret."""
+    if isinstance(value, Secret):
+        value = value.value
+    if not isinstance(value, Mapping):
+        return {}
+    return dict(value if isinstance(value, dict) else cast("Any", value)["__target"])
 
 
 def _about(rule: Rule) -> dict[str, Any]:
@@ -179,9 +214,9 @@ def _undecided_policy(ledger: Ledger) -> Policy:
 
 def _exceptions_policy(ledger: Ledger) -> Policy:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        stacks = {resource.urn.split("::")[0].rsplit(":", 1)[-1] for resource in args.resources}
+        places = {Resource(r.resource_type, r.name, r.urn, {}).place for r in args.resources}
         for exception in ledger.unused():
-            if not any(exception.concerns(stack) for stack in stacks):
+            if not any(exception.concerns(*place) for place in places):
                 continue
             expired = date.today() > exception.expires
             state = f"expired on {exception.expires}" if expired else "excuses nothing in this stack"
@@ -198,4 +233,29 @@ def _exceptions_policy(ledger: Ledger) -> Policy:
         validate=validate,
         enforcement_level=EnforcementLevel.ADVISORY,
         severity=PulumiSeverity.MEDIUM,
+    )
+
+
+_ORDER: Final = tuple(severity.value for severity in Severity)
+
+
+def _summary_policy(ledger: Ledger) -> Policy:
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        broken = ledger.broken()
+        if not broken:
+            return
+        counts = ", ".join(f"{broken[severity]} {severity}" for severity in _ORDER if severity in broken)
+        rest = f"; {sum(ledger.undecided().values())} not decided, {ledger.excused()} excused"
+        report(
+            f"{sum(broken.values())} violations: {counts}{rest}.\n"
+            "Fix: begin with the most severe; critical and high ones stop the deployment unless configured otherwise.",
+            None,
+        )
+
+    return StackValidationPolicy(
+        name="gen-07-summary",
+        description="GEN-07: How much there is to mend, by severity",
+        validate=validate,
+        enforcement_level=EnforcementLevel.ADVISORY,
+        severity=PulumiSeverity.LOW,
     )

@@ -134,8 +134,8 @@ _SWITCHES: Final = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", 
         "Security Hub S3.8",
         "Security Hub S3.19",
         "CIS AWS 2.1.4",
-        "NIST 800-53 AC-3",
     ),
+    remedy=dict.fromkeys((PUBLIC_ACCESS_BLOCK, ACCOUNT_BLOCK), dict.fromkeys(_SWITCHES, True)),
 )
 def access_block_complete(resource: Resource, settings: Settings) -> Findings:
     """Decided before the block is made, whosever the bucket. Access points block unless they are told not to."""
@@ -580,6 +580,7 @@ def bucket_lifecycle(resource: Resource, stack: Stack, settings: Settings) -> Fi
     BUCKETS,
     fix="Set forceDestroy to false.",
     source="Provider aws_s3_bucket: force_destroy deletes all objects, and they are not recoverable",
+    remedy={type: {"forceDestroy": False} for type in BUCKETS},
 )
 def bucket_no_force_destroy(resource: Resource, settings: Settings) -> Findings:
     """A slip of the hand would take the data with it."""

@@ -14,6 +14,7 @@ family = Family("Machines and disks")
 INSTANCE: Final = "aws:ec2/instance:Instance"
 LAUNCH_TEMPLATE: Final = "aws:ec2/launchTemplate:LaunchTemplate"
 LAUNCH_CONFIGURATION: Final = "aws:ec2/launchConfiguration:LaunchConfiguration"
+_MACHINES: Final = (INSTANCE, LAUNCH_TEMPLATE, LAUNCH_CONFIGURATION)
 VOLUME: Final = "aws:ebs/volume:Volume"
 ENCRYPTION_BY_DEFAULT: Final = "aws:ebs/encryptionByDefault:EncryptionByDefault"
 
@@ -25,7 +26,7 @@ _EC2: Final = "EC2 user guide: "
     "machine-imdsv2",
     "Machines hand out credentials by session tokens only",
     Severity.HIGH,
-    (INSTANCE, LAUNCH_TEMPLATE, LAUNCH_CONFIGURATION),
+    _MACHINES,
     fix="Set metadataOptions.httpTokens to required and httpPutResponseHopLimit to 1.",
     source=_EC2 + "Use the Instance Metadata Service to access instance metadata",
     frameworks=(
@@ -37,6 +38,9 @@ _EC2: Final = "EC2 user guide: "
     ),
     settings={
         "mostHops": Setting({"type": "integer", "minimum": 1, "maximum": 64}, 1, "Most network hops of a token.")
+    },
+    remedy={
+        key: {"metadataOptions.httpTokens": "required"} for key in (INSTANCE, LAUNCH_TEMPLATE, LAUNCH_CONFIGURATION)
     },
 )
 def machine_imdsv2(resource: Resource, settings: Settings) -> Findings:
@@ -116,7 +120,7 @@ def disk_encrypted(resource: Resource, settings: Settings) -> Findings:
     "machine-no-public-ip",
     "Machines have no public address",
     Severity.HIGH,
-    (INSTANCE, LAUNCH_TEMPLATE, LAUNCH_CONFIGURATION),
+    _MACHINES,
     fix="Set associatePublicIpAddress to false.",
     source=_EC2 + "Amazon EC2 instance IP addressing",
     frameworks=(

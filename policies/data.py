@@ -222,6 +222,7 @@ def secure_parameter_key(resource: Resource, settings: Settings) -> Findings:
         "cdk-nag AwsSolutions-DDB3",
         "Security Hub DynamoDB.2",
     ),
+    remedy={TABLE: {"pointInTimeRecovery.enabled": True}},
 )
 def table_recovery(resource: Resource, settings: Settings) -> Findings:
     """A wrong write is as bad as a lost table."""
@@ -245,6 +246,7 @@ def _needs_true(where: str, value: Plain) -> Findings:
     fix="Set deletionProtectionEnabled to true.",
     source=_DYNAMODB + "Using deletion protection to protect your table",
     frameworks=("Security Hub DynamoDB.6",),
+    remedy={TABLE: {"deletionProtectionEnabled": True}},
 )
 def table_deletion_protection(resource: Resource, settings: Settings) -> Findings:
     """The table refuses its own deletion until somebody says otherwise."""

@@ -442,6 +442,7 @@ def emr_release(resource: Resource, settings: Settings) -> Findings:
     (EMR_CLUSTER,),
     fix="Set terminationProtection to true.",
     source=_GUIDE + "Using termination protection",
+    remedy={EMR_CLUSTER: {"terminationProtection": True}},
 )
 def emr_termination_protection(resource: Resource, settings: Settings) -> Findings:
     """HDFS and the KDC's principals are gone with the cluster. One that ends with its steps needs no protection."""

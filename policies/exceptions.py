@@ -1,20 +1,25 @@
 """Exceptions from rules, as data: which rule, which resource, in which stacks, why, who answers for it, until when.
 
-They stand in ``exceptions.json`` beside this module. An exception excuses one rule for one resource, by type and name.
+They stand in ``exceptions.json`` beside this module, or in the file that the environment's ``POLICY_EXCEPTIONS`` names.
+An exception excuses one rule for one resource, by project, type and name.
 GEN-06 reports those that have expired and those that excuse nothing.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, cast
 
+from policies.model import Resource
+
 FILE: Final = Path(__file__).resolve().parent / "exceptions.json"
-_KEYS: Final = frozenset({"rule", "type", "name", "stacks", "reason", "owner", "expires"})
+_TEXTS: Final = ("rule", "project", "type", "name", "reason", "owner")
+_KEYS: Final = frozenset({"stacks", "expires", *_TEXTS})
 
 
 class ExceptionsError(Exception):
@@ -27,6 +32,8 @@ class ResourceException:
 
     rule: str
     """Id, e.g. ``S3-07``."""
+    project: str
+    """Name of the project, as its Pulumi.yaml has it: the pack may serve several."""
     type: str
     """Type token of the resource."""
     name: str
@@ -38,15 +45,14 @@ class ResourceException:
     expires: date
     """Last day on which it holds."""
 
-    def holds(self, rule: str, type: str, name: str, stack: str, today: date) -> bool:
+    def holds(self, rule: str, resource: Resource, today: date) -> bool:
         """Whether it excuses a finding."""
-        return (
-            (rule, type, name) == (self.rule, self.type, self.name) and self.concerns(stack) and today <= self.expires
-        )
+        named = (rule, resource.type, resource.name) == (self.rule, self.type, self.name)
+        return named and self.concerns(*resource.place) and today <= self.expires
 
-    def concerns(self, stack: str) -> bool:
+    def concerns(self, project: str, stack: str) -> bool:
         """Whether it is meant for a stack."""
-        return not self.stacks or stack in self.stacks
+        return project == self.project and (not self.stacks or stack in self.stacks)
 
 
 def parse_exceptions(document: object) -> tuple[ResourceException, ...]:
@@ -64,7 +70,7 @@ def parse_exceptions(document: object) -> tuple[ResourceException, ...]:
             raise ExceptionsError(f"{place}: must be an object with the keys {', '.join(sorted(_KEYS))}, and no other")
         values = cast("dict[str, Any]", entry)
         stacks = values["stacks"]
-        for key in ("rule", "type", "name", "reason", "owner"):
+        for key in _TEXTS:
             if not isinstance(values[key], str) or not values[key].strip():
                 raise ExceptionsError(f"{place}.{key}: must be a text that says something")
         if not isinstance(stacks, list) or not all(isinstance(stack, str) for stack in cast("list[Any]", stacks)):
@@ -76,6 +82,7 @@ def parse_exceptions(document: object) -> tuple[ResourceException, ...]:
         parsed.append(
             ResourceException(
                 values["rule"],
+                values["project"],
                 values["type"],
                 values["name"],
                 tuple(cast("Sequence[str]", stacks)),
@@ -87,10 +94,15 @@ def parse_exceptions(document: object) -> tuple[ResourceException, ...]:
     return tuple(parsed)
 
 
-def load_exceptions(file: Path = FILE) -> tuple[ResourceException, ...]:
-    """Read the pack's own exceptions.
+def load_exceptions(file: Path | None = None) -> tuple[ResourceException, ...]:
+    """Read the exceptions: of a file, else of the one that the environment names, else the pack's own.
 
     Raises:
-        ExceptionsError: see `parse_exceptions`.
+        ExceptionsError: see `parse_exceptions`; also when there is no such file, or it is no JSON.
     """
-    return parse_exceptions(json.loads(file.read_text(encoding="utf-8")))
+    file = file or Path(os.environ.get("POLICY_EXCEPTIONS") or FILE)
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ExceptionsError(f"{file}: cannot be read as JSON ({error})") from None
+    return parse_exceptions(document)

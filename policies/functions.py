@@ -82,6 +82,7 @@ def lambda_permission_bounded(resource: Resource, settings: Settings) -> Finding
     fix="Set authorizationType to AWS_IAM, or leave the address out.",
     source=_LAMBDA + "Control access to Lambda function URLs",
     frameworks=("checkov CKV_AWS_258",),
+    remedy={FUNCTION_URL: {"authorizationType": "AWS_IAM"}},
 )
 def lambda_url_auth(resource: Resource, settings: Settings) -> Findings:
     """NONE is the whole internet."""
@@ -101,6 +102,7 @@ def lambda_url_auth(resource: Resource, settings: Settings) -> Findings:
     fix="Set tracingConfig.mode to Active.",
     source=_LAMBDA + "Visualize Lambda function invocations using AWS X-Ray",
     frameworks=("checkov CKV_AWS_50", "trivy AVD-AWS-0066", "cdk-nag Serverless-LambdaTracing"),
+    remedy={FUNCTION: {"tracingConfig.mode": "Active"}},
 )
 def lambda_tracing(resource: Resource, settings: Settings) -> Findings:
     """PassThrough traces only what somebody else began to trace."""
@@ -254,6 +256,7 @@ def sfn_logging(resource: Resource, settings: Settings) -> Findings:
     fix="Set tracingConfiguration.enabled to true.",
     source=_STATES + "Trace Step Functions request data in AWS X-Ray",
     frameworks=("checkov CKV_AWS_284", "cdk-nag AwsSolutions-SF2"),
+    remedy={STATE_MACHINE: {"tracingConfiguration.enabled": True}},
 )
 def sfn_tracing(resource: Resource, settings: Settings) -> Findings:
     """A trace shows which service an execution waited for."""

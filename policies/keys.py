@@ -62,6 +62,7 @@ _ASYMMETRIC: Final = ("RSA_", "ECC_", "HMAC_", "SM2", "ML_DSA")
         "Security Hub KMS.4",
         "CIS AWS 3.6",
     ),
+    remedy={KEY: {"enableKeyRotation": True}},
 )
 def key_rotation(resource: Resource, settings: Settings) -> Findings:
     """Symmetric keys whose material KMS makes can be rotated; asymmetric, HMAC and custom-store keys cannot."""

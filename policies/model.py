@@ -8,6 +8,7 @@ from enum import Enum, StrEnum
 from functools import cached_property
 from typing import Final, TypeAlias
 
+from policies.controls import controls_of
 from policies.plain import UNKNOWN, Plain, Unknown, at, listed, plain, text
 
 
@@ -105,10 +106,15 @@ class Resource:
         return copied if isinstance(copied, dict) else {}
 
     @property
-    def stack(self) -> str:
-        """Name of the stack, from the URN; empty when the URN has none."""
+    def place(self) -> tuple[str, str]:
+        """Project and stack, from the URN; empty when the URN has none."""
         parts = self.urn.split("::")
-        return parts[0].rsplit(":", 1)[-1] if len(parts) > 1 else ""
+        return (parts[1], parts[0].rsplit(":", 1)[-1]) if len(parts) > 2 else ("", "")
+
+    @property
+    def stack(self) -> str:
+        """Name of the stack."""
+        return self.place[1]
 
     @property
     def label(self) -> str:
@@ -291,6 +297,8 @@ class Setting:
     meaning: str
 
 
+Remedy: TypeAlias = Mapping[str, Mapping[str, Plain]]
+"""By type token: values by dotted path of the property."""
 ResourceCheck: TypeAlias = Callable[[Resource, Settings], Findings]
 StackCheck: TypeAlias = Callable[[Resource, Stack, Settings], Findings]
 
@@ -316,6 +324,8 @@ class Rule:
     """The same demand in public rule sets, e.g. ``checkov CKV_AWS_24``."""
     settings: Mapping[str, Setting] = field(default_factory=dict)
     enabled: bool = True
+    remedy: Remedy = field(default_factory=dict)
+    """The one right value of each property that a remediation sets, by type; see `adapter`. Off by default."""
     resource_check: ResourceCheck | None = None
     stack_check: StackCheck | None = None
 
@@ -354,6 +364,7 @@ class Family:
         frameworks: Sequence[str] = (),
         settings: Mapping[str, Setting] | None = None,
         enabled: bool = True,
+        remedy: Remedy | None = None,
     ) -> Callable[[ResourceCheck], ResourceCheck]:
         """Register a check of a resource's inputs."""
 
@@ -367,9 +378,10 @@ class Family:
                     frozenset(types),
                     fix,
                     source,
-                    tuple(frameworks),
+                    (*frameworks, *controls_of(id)),
                     settings or {},
                     enabled,
+                    remedy or {},
                     resource_check=check,
                 )
             )
@@ -403,7 +415,7 @@ class Family:
                     frozenset(types),
                     fix,
                     source,
-                    tuple(frameworks),
+                    (*frameworks, *controls_of(id)),
                     settings or {},
                     enabled,
                     stack_check=check,

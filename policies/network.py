@@ -358,6 +358,7 @@ def default_sg_closed(resource: Resource, stack: Stack, settings: Settings) -> F
         "Security Hub EC2.15",
         "Security Hub EMR.1",
     ),
+    remedy={SUBNET: {"mapPublicIpOnLaunch": False}, DEFAULT_SUBNET: {"mapPublicIpOnLaunch": False}},
 )
 def subnet_no_public_ip(resource: Resource, settings: Settings) -> Findings:
     """AWS gives public addresses in default subnets unless told not to."""
@@ -816,6 +817,7 @@ def endpoint_has_policy(resource: Resource, stack: Stack, settings: Settings) ->
     fix="Set trafficType to ALL.",
     source="VPC user guide: Flow log records",
     frameworks=("cdk-nag AwsSolutions-VPC7",),
+    remedy={FLOW_LOG: {"trafficType": "ALL"}},
 )
 def flow_log_all_traffic(resource: Resource, settings: Settings) -> Findings:
     """Rejected traffic shows who tries; accepted traffic shows who succeeds."""

@@ -100,7 +100,6 @@ def _inherits(resource: Resource) -> bool:
         "Security Hub EFS.1",
         "Security Hub ES.1",
         "Security Hub Opensearch.1",
-        "NIST 800-53 SC-28",
     ),
 )
 def store_encrypted(resource: Resource, settings: Settings) -> Findings:
@@ -176,7 +175,6 @@ KEYS: Final[Mapping[str, str]] = {
         "checkov CKV_AWS_327",
         "trivy AVD-AWS-0033",
         "trivy AVD-AWS-0084",
-        "NIST 800-53 SC-12",
     ),
 )
 def store_own_key(resource: Resource, settings: Settings) -> Findings:
@@ -253,8 +251,8 @@ PUBLIC_WORDS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
         "Security Hub RDS.2",
         "Security Hub Redshift.1",
         "Security Hub Opensearch.2",
-        "NIST 800-53 AC-4",
     ),
+    remedy={type: {flag: False} for type, flag in PUBLIC_FLAGS.items()},
 )
 def store_not_public(resource: Resource, settings: Settings) -> Findings:
     """What has a public address is found within the hour, whatever its password."""
@@ -322,7 +320,7 @@ POLICIES: Final[Mapping[str, str]] = {
     tuple(POLICIES),
     fix="Name the roles, or bind a * principal by aws:PrincipalOrgID, aws:SourceVpce or the like.",
     source="IAM user guide: IAM JSON policy elements: Principal",
-    frameworks=("checkov CKV_AWS_32", "checkov CKV_AWS_167", "trivy AVD-AWS-0032", "NIST 800-53 AC-3"),
+    frameworks=("checkov CKV_AWS_32", "checkov CKV_AWS_167", "trivy AVD-AWS-0032"),
 )
 def store_policy_not_public(resource: Resource, settings: Settings) -> Findings:
     """A condition helps only if it ties the caller to somebody."""
@@ -363,7 +361,6 @@ _IN_TRANSIT_WORDS: Final[Mapping[str, tuple[str, str, bool]]] = {
         "trivy AVD-AWS-0046",
         "trivy AVD-AWS-0073",
         "Security Hub Opensearch.3",
-        "NIST 800-53 SC-8",
     ),
 )
 def store_in_transit(resource: Resource, settings: Settings) -> Findings:
@@ -424,7 +421,6 @@ _DELETION_PROTECTED: Final = (
         "trivy AVD-AWS-0177",
         "Security Hub RDS.8",
         "Security Hub RDS.11",
-        "NIST 800-53 CP-9",
     ),
     settings={"minimumDays": Setting({"type": "integer", "minimum": 1, "maximum": 35}, 1, "Fewest days of backups.")},
 )
@@ -461,6 +457,7 @@ def store_recoverable(resource: Resource, settings: Settings) -> Findings:
         "Security Hub ECR.1",
         "Security Hub ECR.2",
     ),
+    remedy={REPOSITORY: {"imageTagMutability": "IMMUTABLE", "imageScanningConfiguration.scanOnPush": True}},
 )
 def image_repository(resource: Resource, settings: Settings) -> Findings:
     """A tag that may move runs other code tomorrow under the same name."""

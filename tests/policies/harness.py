@@ -254,6 +254,20 @@ class Engine:
         )
         return _said(self.servicer.Analyze(request, None))
 
+    def remediate(self, resource: R) -> dict[str, dict[str, Any]]:
+        """What remediations make of one resource's inputs, by rule, in the order in which they change it."""
+        request = proto.AnalyzeRequest(
+            type=resource.type,
+            properties=_struct(_resolve(resource.inputs, False)),
+            urn=resource.urn,
+            name=resource.name,
+            options=_options(resource),
+            provider=_provider(resource),
+        )
+        response = self.servicer.Remediate(request, None)
+        assert not any(change.diagnostic for change in response.remediations), "a remediation gave up"
+        return {change.policyName: json_format.MessageToDict(change.properties) for change in response.remediations}
+
     def analyze_stack(self, resources: Sequence[R], known: bool) -> list[Said]:
         """All resources' outputs."""
         request = proto.AnalyzeStackRequest()

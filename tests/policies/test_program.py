@@ -65,7 +65,7 @@ def broken_rules(stack: str, resources: Sequence[R], changed: R | None, known: b
 
 
 def _excused(rule: Rule, resource: Resource) -> bool:
-    return any(e.holds(rule.id, resource.type, resource.name, resource.stack, date.today()) for e in load_exceptions())
+    return any(e.holds(rule.id, resource, date.today()) for e in load_exceptions())
 
 
 @functools.cache
