@@ -52,6 +52,10 @@ format: setup ## format the code
 	@$(VENV)/ruff format .
 	@$(VENV)/ruff check --fix .
 
+.PHONY: generate
+generate: setup ## make what is made from the program: the schema of stack files, configuration and policy pages
+	@$(VENV)/python -m tools.generate
+
 lock: setup ## resolve requirements.in into requirements.lock
 	@PATH="$$PATH:.cache/uv/bin" uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -q -o requirements.lock

@@ -8,7 +8,6 @@ import pulumi
 import pulumi_aws as aws
 
 import settings as configuration
-from components import dispatch, emr_compatibility
 from components.alarms import PipelineAlarms, PipelineAlarmsArgs
 from components.catalog import DataCatalog, DataCatalogArgs
 from components.cluster import KerberizedEmrCluster, KerberizedEmrClusterArgs
@@ -19,15 +18,14 @@ from components.job import PipelineJob, PipelineJobArgs
 from components.ledger import ObjectLedger, ObjectLedgerArgs
 from components.network import SecureVpc, SecureVpcArgs
 from components.notifications import NotificationTopics, NotificationTopicsArgs
+from components.rules import rules
 from components.state_machine import PipelineStateMachine, PipelineStateMachineArgs
 from components.storage import EncryptedBuckets, EncryptedBucketsArgs
 
 
 def main() -> None:
     """Build the stack that the configuration asks for."""
-    settings = configuration.load()
-    emr_compatibility.check(settings.cluster, pulumi.get_project())
-    dispatch.check(settings.datasets)
+    settings = configuration.load(rules=rules(pulumi.get_project()))
 
     provider = aws.Provider(
         "aws",

@@ -19,18 +19,42 @@ import difflib
 import ipaddress
 import json
 import re
-from typing import Annotated, Any, Literal, Self, cast
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self, cast, get_args
 
 import pulumi
-from pulumi.runtime.config import CONFIG, get_config_env
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pulumi.runtime.config import CONFIG, get_config, get_config_env, is_config_secret
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 
 class SettingsModel(BaseModel):
-    """Base of all groups: frozen, camelCase keys in YAML, unknown keys refused."""
+    """Base of all groups: frozen, camelCase keys in YAML, unknown keys refused.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    The text below a field is its documentation everywhere: in `docs/configuration.md`, in editors, in messages.
+    A validator may raise one `ValueError` with several lines: each is a mistake of its own.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
 
 
 def _private_block(value: str) -> str:
@@ -166,7 +190,7 @@ class DatasetSettings(SettingsModel):
         names = [column.name for column in self.columns]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"columns names {', '.join(twice)} twice")
+            raise ValueError(f"columns names {', '.join(twice)} twice: a table has each column once")
         unknown = [name for name in self.partition_by if name not in names]
         if unknown:
             raise ValueError(f"partitionBy names {', '.join(unknown)}, which columns does not declare")
@@ -249,7 +273,9 @@ class ClusterSettings(SettingsModel):
     )
     """The task instance group: computing only, so it may come and go."""
     kerberos: KerberosSettings = KerberosSettings()
+    """Authentication; another realm is another cluster."""
     certificate: CertificateSettings = CertificateSettings()
+    """In-transit TLS."""
     step_concurrency: int = Field(default=4, ge=1, le=256)
     """Steps that run at once."""
     termination_protection: bool = True
@@ -264,21 +290,25 @@ class ClusterSettings(SettingsModel):
 
     @model_validator(mode="after")
     def _groups_agree(self) -> Self:
-        if self.primary.instance_count not in (1, 3):
-            raise ValueError(f"primary.instanceCount is {self.primary.instance_count}: EMR runs 1 or 3 primary nodes")
-        if self.primary.instance_count == 3:
-            raise ValueError(
+        mistakes: list[str] = []
+        primary, core = self.primary, self.core
+        if primary.instance_count not in (1, 3):
+            mistakes.append(f"primary.instanceCount is {primary.instance_count}: EMR runs 1 or 3 primary nodes")
+        if primary.instance_count == 3:
+            mistakes.append(
                 "primary.instanceCount is 3: three primary nodes need an external KDC; this cluster has its own"
             )
-        if self.primary.scaling is not None:
-            raise ValueError("primary.scaling is set: EMR scales core and task groups only")
-        if self.core.instance_count < 1:
-            raise ValueError("core.instanceCount is 0: HDFS and YARN application masters need a core node")
-        for name in ("primary", "core"):
-            if getattr(self, name).spot_bid_price is not None:
-                raise ValueError(f"{name}.spotBidPrice is set: losing a {name} node loses HDFS or the cluster")
-        if self.core.scaling is not None and self.core.scaling.minimum < 1:
-            raise ValueError("core.scaling.minimum is 0: HDFS needs a core node")
+        if primary.scaling is not None:
+            mistakes.append("primary.scaling is set: EMR scales core and task groups only")
+        if core.instance_count < 1:
+            mistakes.append("core.instanceCount is 0: HDFS and YARN application masters need a core node")
+        for name, group in (("primary", primary), ("core", core)):
+            if group.spot_bid_price is not None:
+                mistakes.append(f"{name}.spotBidPrice is set: losing a {name} node loses HDFS or the cluster")
+        if core.scaling is not None and core.scaling.minimum < 1:
+            mistakes.append("core.scaling.minimum is 0: HDFS needs a core node")
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
         return self
 
 
@@ -379,15 +409,23 @@ class Settings(SettingsModel):
     """All of a stack's configuration."""
 
     network: NetworkSettings = NetworkSettings()
+    """The VPC that the cluster lives in."""
     encryption: EncryptionSettings = EncryptionSettings()
+    """The customer-managed keys."""
     storage: StorageSettings = StorageSettings()
+    """The buckets."""
     datasets: dict[str, DatasetSettings] = Field(default_factory=dict)
     """Datasets by name; the name becomes the table's."""
     cluster: ClusterSettings = ClusterSettings()
+    """The persistent EMR cluster."""
     orchestration: OrchestrationSettings = OrchestrationSettings()
+    """The way of a file, from the event to the step."""
     monitoring: MonitoringSettings = MonitoringSettings()
+    """Who learns of what, and when."""
     compliance: ComplianceSettings = ComplianceSettings()
+    """What keeps one stack's deployment out of another's account."""
     tags: TagSettings
+    """Tags that everything carries; the only group without a default."""
 
     @field_validator("datasets")
     @classmethod
@@ -409,54 +447,232 @@ class ConfigurationError(Exception):
     """Mistakes in a stack's configuration, one line each."""
 
 
-def _nearest(key: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(key, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(known)}"
+@dataclass(frozen=True)
+class Rule:
+    """What values of several groups must keep together; its check's docstring says it in one sentence."""
+
+    groups: tuple[str, ...]
+    """Fields of `Settings` that it reads. It is asked when these are valid, whatever the others are."""
+    check: Callable[[Settings], Iterable[str]]
+    """Gives one line a mistake, from the key on: ``network.natGateways is …: …``."""
 
 
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    """Keys allowed where an unknown one was found, by walking the models along its location."""
-    annotation: Any = Settings
-    for part in location[:-1]:
-        fields = getattr(annotation, "model_fields", None)
-        if fields is not None:
-            field = next((f for name, f in fields.items() if part in (name, f.alias)), None)
-            annotation = field.annotation if field else None
-        else:
-            annotation = getattr(annotation, "__args__", (None,))[0 if isinstance(part, int) else -1]
-        arguments = [a for a in getattr(annotation, "__args__", ()) if hasattr(a, "model_fields")]
-        if arguments and not isinstance(annotation, type) and type(None) in annotation.__args__:
-            annotation = arguments[0]
-    fields = cast(dict[str, Any], getattr(annotation, "model_fields", {}))
-    return [field.alias or name for name, field in fields.items()]
+def _zones_and_gateways(settings: Settings) -> Iterator[str]:
+    """A NAT gateway in every zone needs more than one zone."""
+    network = settings.network
+    if network.nat_gateways == "per-az" and network.availability_zone_count == 1:
+        yield (
+            "network.natGateways is per-az and network.availabilityZoneCount is 1: one zone has one NAT gateway; write "
+            "'single', or use 2 zones or more, so that the choice says what happens"
+        )
 
 
-def parse(values: dict[str, Any], project: str = "emr-pipeline") -> Settings:
-    """Make `Settings` of plain values, by group.
+def _staging_outlives_steps(settings: Settings) -> Iterator[str]:
+    """Staging files of a running step must not expire under it (lifecycle rules act at midnight UTC)."""
+    storage, orchestration = settings.storage, settings.orchestration
+    days = -(-orchestration.step_timeout_minutes // 1440) + 1
+    if storage.temporary_expiry_days < days:
+        yield (
+            f"storage.temporaryExpiryDays is {storage.temporary_expiry_days}: a step may run "
+            f"orchestration.stepTimeoutMinutes ({orchestration.step_timeout_minutes}) minutes, and its staging files "
+            f"must outlive it: {days} days or more"
+        )
+
+
+def _intake_alarm_waits_for_the_window(settings: Settings) -> Iterator[str]:
+    """The alarm for old messages must not sound while the dispatcher gathers files as it was told to."""
+    orchestration, monitoring = settings.orchestration, settings.monitoring
+    usual = orchestration.batch_window_seconds + orchestration.function_timeout_seconds
+    if monitoring.intake_age_minutes * 60 <= usual:
+        yield (
+            f"monitoring.intakeAgeMinutes is {monitoring.intake_age_minutes}: a message may wait "
+            f"orchestration.batchWindowSeconds ({orchestration.batch_window_seconds}) + functionTimeoutSeconds "
+            f"({orchestration.function_timeout_seconds}) = {usual} s with nothing wrong; {usual // 60 + 1} minutes or "
+            "more raise no false alarm"
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(("network",), _zones_and_gateways),
+    Rule(("storage", "orchestration"), _staging_outlives_steps),
+    Rule(("orchestration", "monitoring"), _intake_alarm_waits_for_the_window),
+)
+"""Rules between keys that need nothing but the values; `components/rules.py` adds those that need more."""
+
+
+def model_of(annotation: Any) -> type[SettingsModel] | None:
+    """The settings model in an annotation: itself, optional, annotated, or the element of a list or mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, SettingsModel):
+        return annotation
+    # The last argument of a mapping is its value; what is not a model gives None.
+    return next((model for part in reversed(get_args(annotation)) if (model := model_of(part)) is not None), None)
+
+
+def key_of(model: type[BaseModel], name: str) -> str:
+    """A field's key in YAML."""
+    return model.model_fields[name].alias or name
+
+
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """All keys of a model in YAML, in order."""
+    return [key_of(model, name) for name in model.model_fields]
+
+
+def nearest(key: str, known: Sequence[str]) -> str:
+    """What to say about an unknown key: the known one that is most alike, or all of them."""
+    folded = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in known}
+    close = difflib.get_close_matches(re.sub(r"[^a-z0-9]", "", key.lower()), list(folded), n=1)
+    return f"did you mean {folded[close[0]]}?" if close else f"allowed: {', '.join(known)}"
+
+
+def _field_at(location: Sequence[int | str]) -> tuple[type[SettingsModel], FieldInfo | None]:
+    """The model around a location of an error, and the field that the location ends in or lies in."""
+    model: type[SettingsModel] = Settings
+    field: FieldInfo | None = None
+    for part in location:
+        inner = model_of(field.annotation) if field is not None else None
+        if inner is not None and part in keys_of(inner):
+            model, field = inner, None
+        if field is None:
+            field = next((f for name, f in model.model_fields.items() if part == key_of(model, name)), None)
+    return model, field
+
+
+def is_secret(annotation: Any) -> bool:
+    """Whether a field's values are secret."""
+    return annotation is SecretStr or any(is_secret(part) for part in get_args(annotation))
+
+
+_EXPECTED = {
+    "model_type": "must be an object with the keys {keys}",
+    "model_attributes_type": "must be an object with the keys {keys}",
+    "dict_type": "must be an object",
+    "tuple_type": "must be a list",
+    "string_type": "must be text: put it in quotes",
+    "int_type": "must be a whole number, without quotes",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number, without quotes",
+    "bool_type": "must be true or false",
+}
+"""What to say instead of pydantic's words, which are for programmers."""
+
+
+def _one_line(text: str) -> str:
+    """`text` without line ends: a line is a mistake."""
+    return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in text)
+
+
+def _path(project: str, location: Sequence[int | str]) -> str:
+    parts = [str(part) if re.fullmatch(r"[\w-]+", str(part)) else json.dumps(part) for part in location]
+    return _one_line(f"{project}:{'.'.join(parts)}")
+
+
+def _describe(mistake: ErrorDetails, project: str, *, secret: bool) -> Iterator[str]:
+    """The lines of one error of pydantic."""
+    location = mistake["loc"]
+    if mistake["type"] == "extra_forbidden":
+        around, field = _field_at(location[:-1])
+        model = (model_of(field.annotation) if field is not None else None) or around
+        yield f"{_path(project, location)}: unknown key; {nearest(str(location[-1]), keys_of(model))}"
+        return
+    path = _path(project, location)
+    _, field = _field_at(location)
+    meaning = " ".join((field.description or "").split()) if field is not None else ""
+    first_sentence = re.match(r".*?[.:;](?=\s|$)", meaning)
+    why = f" ({first_sentence[0].rstrip('.:;').replace('``', '')})" if first_sentence else ""
+    if mistake["type"] == "missing":
+        yield f"{path}: missing; it is required{why}"
+        return
+    value = mistake["input"]
+    hidden = secret or (field is not None and is_secret(field.annotation))
+    plain = not isinstance(value, dict | list | tuple | BaseModel) and not hidden
+    shown = f" is {json.dumps(value, default=str)}:" if plain else ":"
+    model = model_of(field.annotation) if field is not None else None
+    inner_keys = keys_of(model) if model is not None else []
+    if mistake["type"] == "value_error":
+        # The project's own words. "core.scaling is …" begins with a key of the model, and continues the path.
+        for reason in mistake["msg"].removeprefix("Value error, ").splitlines():
+            if hidden:
+                yield f"{path}: not allowed; what is wrong is not shown, because the value is secret{why}"
+            elif (word := re.match(r"([a-z]\w*)[\w.]* (is|holds|names|lacks) ", reason)) and word[1] in inner_keys:
+                yield _one_line(f"{path}.{reason}")
+            else:
+                yield _one_line(f"{path}{shown} {reason}")
+        return
+    expected = _EXPECTED.get(mistake["type"])
+    if expected is not None:
+        reason = expected.format(keys=", ".join(inner_keys))
+    else:
+        reason = re.sub(r"^(Input|Value|String|Tuple) should ", "must ", mistake["msg"])
+    yield _one_line(f"{path}{shown} {reason}{why}")
+
+
+def _unprintable(value: Any, location: tuple[int | str, ...] = ()) -> Iterator[tuple[int | str, ...]]:
+    """Where a text or key holds a line end or another character that nobody sees."""
+    if isinstance(value, str) and not value.isprintable():
+        yield location
+    elif isinstance(value, Mapping):
+        for key, inner in cast(Mapping[str, Any], value).items():
+            if not key.isprintable():
+                yield (*location, key)
+            yield from _unprintable(inner, (*location, key))
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(cast(Sequence[Any], value)):
+            yield from _unprintable(inner, (*location, number))
+
+
+def parse(
+    values: Mapping[str, Any],
+    project: str = "emr-pipeline",
+    rules: Sequence[Rule] = RULES,
+    secret_groups: Collection[str] = (),
+) -> Settings:
+    """Make `Settings` of plain values, by group, under the rules between them.
+
+    Args:
+        values: an object a group, with the keys of the stack file.
+        project: what keys begin with in messages.
+        rules: what the groups must keep together.
+        secret_groups: groups of which no value may be shown, because the stack file keeps some of it encrypted.
 
     Raises:
         ConfigurationError: with one line a mistake: config key, value, what is allowed and why.
     """
+    lines: list[str] = []
+    wrong: set[str] = set()
+    for location in _unprintable(values):
+        wrong.add(str(location[0]))
+        lines.append(
+            f"{_path(project, location)}: holds a character that nobody sees (a line end, a tab): leave it out"
+        )
+    strictly: dict[str, Any] = {"strict": True, "by_alias": True, "by_name": False}
     try:
-        return Settings.model_validate(values)
+        # As JSON, strictly: a number in quotes or a `true` for a count is a slip, and editors say the same.
+        settings = Settings.model_validate_json(json.dumps(values), **strictly)
     except ValidationError as error:
-        lines = []
         for mistake in error.errors(include_url=False):
-            location = mistake["loc"]
-            key = f"{project}:" + ".".join(str(part) for part in location)
-            if mistake["type"] == "extra_forbidden":
-                lines.append(f"{key}: unknown key; {_nearest(str(location[-1]), _known_keys(location))}")
-            elif mistake["type"] == "missing":
-                lines.append(f"{key}: missing; it is required")
-            else:
-                reason = mistake["msg"].removeprefix("Value error, ")
-                value = mistake["input"]
-                shown = "" if isinstance(value, dict | BaseModel) else f" is {json.dumps(value, default=str)}:"
-                lines.append(f"{key}{shown or ':'} {reason}")
-        raise ConfigurationError("\n".join(lines)) from None
+            group = str(mistake["loc"][0]) if mistake["loc"] else ""
+            wrong.add(group)
+            lines.extend(_describe(mistake, project, secret=group in secret_groups))
+        # What is valid is still held against the rules, so that one run shows everything that there is to mend.
+        valid = {
+            name: TypeAdapter(cast(Any, field.annotation)).validate_json(json.dumps(values[key]), **strictly)
+            for name, field in Settings.model_fields.items()
+            if (key := key_of(Settings, name)) in values and key not in wrong
+        }
+        settings = Settings.model_construct(**valid)
+    for rule in rules:
+        if wrong.isdisjoint(rule.groups):
+            try:
+                lines.extend(f"{project}:{_one_line(line)}" for line in rule.check(settings))
+            except ConfigurationError as error:
+                lines.extend(str(error).splitlines())
+    if lines:
+        raise ConfigurationError("\n".join(dict.fromkeys(lines)))
+    return settings
 
 
-def load(config: pulumi.Config | None = None) -> Settings:
+def load(config: pulumi.Config | None = None, rules: Sequence[Rule] = RULES) -> Settings:
     """Read the stack's configuration.
 
     Raises:
@@ -465,26 +681,29 @@ def load(config: pulumi.Config | None = None) -> Settings:
     config = config or pulumi.Config()
     values: dict[str, Any] = {}
     mistakes: list[str] = []
-    known = [field.alias or name for name, field in Settings.model_fields.items()]
-    for name in known:
-        try:
-            value = config.get_object(name)
-        except pulumi.ConfigTypeError:
-            mistakes.append(f"{config.name}:{name}: must be an object with the group's keys")
-            continue
-        if value is not None:
-            values[name] = value
+    known = keys_of(Settings)
     prefix = f"{config.name}:"
-    # Config offers no list of its keys; these are the two places that it reads them from.
-    stack_keys: set[str] = {*CONFIG.get(), *get_config_env()}
-    for full in sorted(stack_keys):
-        if full.startswith(prefix) and full.removeprefix(prefix) not in known:
-            mistakes.append(f"{full}: unknown key; {_nearest(full.removeprefix(prefix), known)}")
+    # Config offers no list of its keys, and wants a secret's name spelled before it gives one; these are the places
+    # that it reads from.
+    for full in sorted({*CONFIG.get(), *get_config_env(), *(prefix + name for name in known)}):
+        if not full.startswith(prefix):
+            continue
+        name = full.removeprefix(prefix)
+        text = get_config(full)
+        if name not in known:
+            mistakes.append(f"{_path(config.name, (name,))}: unknown key; {nearest(name, known)}")
+        elif text is not None:
+            try:
+                values[name] = json.loads(text)
+            except ValueError:
+                mistakes.append(f"{full}: must be an object with the group's keys")
+    if not get_config("aws:region"):
+        mistakes.append("aws:region: missing; it is required (the region that the stack lives in, e.g. eu-west-1)")
+    secret = [name for name in known if is_config_secret(prefix + name)]
     try:
-        settings = parse(values, config.name)
+        settings = parse(values, config.name, rules, secret)
     except ConfigurationError as error:
-        mistakes.append(str(error))
-        settings = None
-    if mistakes or settings is None:
+        raise ConfigurationError("\n".join([*mistakes, str(error)])) from None
+    if mistakes:
         raise ConfigurationError("\n".join(mistakes))
     return settings

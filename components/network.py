@@ -8,7 +8,7 @@ empty, so that what names neither subnet nor group gets nowhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -76,6 +76,38 @@ class Placement:
     """Associations and routes, without which the subnets lead nowhere."""
 
 
+def unreachable_services(settings: NetworkSettings) -> Iterator[str]:
+    """Nodes and functions must have a way to every service that they call."""
+    callers: dict[str, tuple[str, ...]] = {"functions (they go out through endpoints only)": SERVICES_OF_FUNCTIONS}
+    if settings.nat_gateways == "none":
+        callers["nodes (natGateways is none)"] = SERVICES_OF_NODES
+    for caller, services in callers.items():
+        missing = [service for service in services if service not in settings.interface_endpoints]
+        if missing:
+            yield f"interfaceEndpoints lacks {', '.join(missing)}: {caller} have no other way there"
+
+
+def too_small(settings: NetworkSettings, most_nodes: int) -> Iterator[str]:
+    """The first private subnet must have room for every node, endpoint and function."""
+    try:
+        plan = plan_addresses(settings.cidr_block, settings.availability_zone_count, public=False)
+        if most_nodes:
+            needs = {
+                "nodes": most_nodes,
+                "interface endpoints": len(settings.interface_endpoints),
+                "interfaces of functions": FUNCTION_ADDRESSES,
+            }
+            check_room(plan.private[0], needs)
+    except DoesNotFit as error:
+        yield f"cidrBlock is {settings.cidr_block}: {error}"
+
+
+def _refuse(key: str, mistakes: Iterable[str]) -> None:
+    lines = [f"{key}.{mistake}" for mistake in mistakes]
+    if lines:
+        raise ConfigurationError("\n".join(lines))
+
+
 class SecureVpc(pulumi.ComponentResource):
     """Network of the cluster. Nothing in it has a public address but NAT gateways, and without NAT nothing has."""
 
@@ -96,7 +128,7 @@ class SecureVpc(pulumi.ComponentResource):
     def __init__(self, name: str, args: SecureVpcArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, environment = args.settings, args.environment
         self._key = f"{environment.project}:network"
-        self._check_services(settings)
+        _refuse(self._key, unreachable_services(settings))
         super().__init__("emr-pipeline:network:SecureVpc", name, None, opts)
         self._name = name
         self._args = args
@@ -131,18 +163,6 @@ class SecureVpc(pulumi.ComponentResource):
             }
         )
 
-    def _check_services(self, settings: NetworkSettings) -> None:
-        """Refuse a network in which nodes or functions have no way to a service that they call."""
-        callers: dict[str, tuple[str, ...]] = {"functions (they go out through endpoints only)": SERVICES_OF_FUNCTIONS}
-        if settings.nat_gateways == "none":
-            callers["nodes (natGateways is none)"] = SERVICES_OF_NODES
-        for caller, services in callers.items():
-            missing = [service for service in services if service not in settings.interface_endpoints]
-            if missing:
-                raise ConfigurationError(
-                    f"{self._key}.interfaceEndpoints lacks {', '.join(missing)}: {caller} have no other way there"
-                )
-
     # --- the VPC itself ------------------------------------------------------------------------------------------
 
     def _zones_and_plan(self) -> list[tuple[str, str, str | None]]:
@@ -155,18 +175,8 @@ class SecureVpc(pulumi.ComponentResource):
                 f"{self._key}.availabilityZoneCount is {count}: {environment.region} has {len(zones)} zones "
                 f"({', '.join(zones)})"
             )
-        nat = settings.nat_gateways != "none"
-        try:
-            plan = plan_addresses(settings.cidr_block, count, public=nat)
-            if args.most_nodes:
-                needs = {
-                    "nodes": args.most_nodes,
-                    "interface endpoints": len(settings.interface_endpoints),
-                    "interfaces of functions": FUNCTION_ADDRESSES,
-                }
-                check_room(plan.private[0], needs)
-        except DoesNotFit as error:
-            raise ConfigurationError(f"{self._key}.cidrBlock is {settings.cidr_block}: {error}") from None
+        _refuse(self._key, too_small(settings, args.most_nodes))
+        plan = plan_addresses(settings.cidr_block, count, public=settings.nat_gateways != "none")
         public = plan.public or (None,) * count
         return list(zip(zones, plan.private, public, strict=True))
 

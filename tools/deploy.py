@@ -19,6 +19,7 @@ import boto3
 import botocore.exceptions
 
 import settings as configuration
+from components.rules import rules
 from tools import cli
 
 DRAIN_MINUTES = 30
@@ -80,7 +81,7 @@ def read_target(stack: str) -> Target:
         for key, entry in entries.items()
         if key.startswith(prefix)
     }
-    settings = configuration.parse(values)
+    settings = configuration.parse(values, rules=rules())
     region = entries.get("aws:region", {}).get("value")
     if not region:
         raise DeployError(f"stack {stack} has no aws:region: 'pulumi config set aws:region REGION --stack {stack}'")

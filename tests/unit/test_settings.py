@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
+import pulumi
+import pulumi.runtime.config
 import pytest
 import yaml
+from pydantic import SecretStr
+from pydantic.alias_generators import to_camel
 
 import settings
+from components.rules import rules
 
 TAGS = {"owner": "team", "costCentre": "1"}
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +42,155 @@ def test_an_unknown_key_deep_in_a_group_is_answered_too() -> None:
     assert mistakes(cluster={"core": {"instanceType": "m5.xlarge", "instanceCont": 2}}) == [
         "emr-pipeline:cluster.core.instanceCont: unknown key; did you mean instanceCount?"
     ], "nested groups have known keys of their own"
+
+
+def locations(model: type[settings.SettingsModel], path: tuple[Any, ...] = ()) -> list[tuple[Any, type[Any]]]:
+    """Where each model lies in a configuration; lists and mappings count with a first element."""
+    found: list[tuple[Any, type[Any]]] = [(path, model)]
+    for name, field in model.model_fields.items():
+        inner = settings.model_of(field.annotation)
+        if inner is not None:
+            key = settings.key_of(model, name)
+            spelled = str(field.annotation)
+            between = ("name",) if "dict[" in spelled else (0,) if "tuple[" in spelled else ()
+            found += locations(inner, (*path, key, *between))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    locations(settings.Settings),
+    ids=lambda value: ".".join(map(str, value)) or "stack" if isinstance(value, tuple) else "",
+)
+def test_an_unknown_key_at_any_level_is_answered_with_the_nearest_of_that_level(
+    path: tuple[Any, ...], model: type[settings.SettingsModel]
+) -> None:
+    right = settings.keys_of(model)[-1]
+    values: Any = {right + "x": 1}
+    for part in reversed(path):
+        values = [values] if part == 0 else {part: values}
+    with pytest.raises(settings.ConfigurationError) as raised:
+        settings.parse(values)
+    key = ".".join(str(part) for part in (*path, right + "x"))
+    assert f"emr-pipeline:{key}: unknown key; did you mean {right}?" in str(raised.value).splitlines(), (
+        "whatever the depth, people learn the key that they meant"
+    )
+
+
+@pytest.mark.parametrize(
+    ("groups", "line"),
+    [
+        (
+            {"network": {"natGateways": "per-az", "availabilityZoneCount": 1}},
+            "network.natGateways is per-az and network.availabilityZoneCount is 1",
+        ),
+        (
+            {"network": {"natGateways": "none", "interfaceEndpoints": ["kms"]}},
+            "network.interfaceEndpoints lacks",
+        ),
+        (
+            {
+                "network": {"cidrBlock": "10.0.0.0/22"},
+                "cluster": {"task": {"instanceType": "m5.xlarge", "scaling": {"minimum": 0, "maximum": 60}}},
+            },
+            "network.cidrBlock is 10.0.0.0/22: the private subnet",
+        ),
+        (
+            {
+                "cluster": {
+                    "task": {"instanceType": "m5.xlarge", "scaling": {"minimum": 1, "maximum": 4}, "instanceCount": 0}
+                }
+            },
+            "cluster.task.instanceCount is 0",
+        ),
+        (
+            {"orchestration": {"functionTimeoutSeconds": 900, "maximumReceiveCount": 1000}},
+            "orchestration.maximumReceiveCount is 1000",
+        ),
+        (
+            {"orchestration": {"batchWindowSeconds": 300}, "monitoring": {"intakeAgeMinutes": 5}},
+            "monitoring.intakeAgeMinutes is 5",
+        ),
+        ({"storage": {"temporaryExpiryDays": 1}}, "storage.temporaryExpiryDays is 1"),
+        ({"datasets": {}}, "datasets is empty"),
+    ],
+)
+def test_values_that_disagree_are_told_with_both_keys(groups: dict[str, Any], line: str) -> None:
+    dataset = {"flights": {"prefix": "flights/", "columns": [{"name": "a", "type": "int"}]}}
+    with pytest.raises(settings.ConfigurationError) as raised:
+        settings.parse({"tags": TAGS, "datasets": dataset, **groups}, rules=rules())
+    told = str(raised.value).splitlines()
+    assert any(entry.startswith(f"emr-pipeline:{line}") for entry in told), f"{line!r} should be among {told}"
+
+
+def test_rules_speak_beside_mistakes_of_other_groups() -> None:
+    groups = {"network": {"natGateways": "per-az", "availabilityZoneCount": 1}, "cluster": {"release": "x"}}
+    lines = mistakes(**groups)
+    assert len(lines) == 2, f"one run shows everything that there is to mend: {lines}"
+
+
+def load(config: dict[str, Any], secret: list[str] | None = None) -> settings.Settings:
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    pulumi.runtime.config.set_all_config(texts, secret or [])
+    try:
+        return settings.load(pulumi.Config("emr-pipeline"))
+    finally:
+        pulumi.runtime.config.set_all_config({}, [])
+
+
+def test_no_value_of_a_secret_group_reaches_a_message() -> None:
+    config = {
+        "aws:region": "eu-west-1",
+        "emr-pipeline:tags": TAGS,
+        "emr-pipeline:cluster": {"release": "hunter2", "kerberos": {"realm": "hunter2", "hunter": 1}},
+        "emr-pipeline:monitoring": {"emails": ["hunter2"]},
+    }
+    with pytest.raises(settings.ConfigurationError) as raised:
+        load(config, ["emr-pipeline:cluster", "emr-pipeline:monitoring"])
+    lines = str(raised.value).splitlines()
+    assert len(lines) == 4, f"every mistake is told: {lines}"
+    assert "hunter2" not in str(raised.value), "what the stack file keeps encrypted must not be printed"
+
+
+def test_no_value_of_a_secret_field_reaches_a_message() -> None:
+    class Server(settings.SettingsModel):
+        password: SecretStr
+        """A password."""
+
+    assert "hunter2" not in repr(Server(password=SecretStr("hunter2"))), "nor does printing settings show it"
+    assert settings.is_secret(Server.model_fields["password"].annotation), "the field is known to hold a secret"
+    assert settings.is_secret(SecretStr | None), "also when it may be absent"
+    assert not settings.is_secret(str | None), "and plain text is none"
+
+
+def test_a_region_is_asked_for_with_everything_else() -> None:
+    with pytest.raises(settings.ConfigurationError) as raised:
+        load({"emr-pipeline:tags": {"owner": "team"}, "emr-pipeline:networks": {}, "emr-pipeline:network": "text"})
+    told = [line.split(" ")[0].rstrip(":") for line in str(raised.value).splitlines()]
+    assert set(told) == {
+        "aws:region",
+        "emr-pipeline:networks",
+        "emr-pipeline:network",
+        "emr-pipeline:tags.costCentre",
+    }, "one run tells them all"
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ({"network": {"availabilityZoneCount": "2"}}, "must be a whole number, without quotes"),
+        ({"network": {"availabilityZoneCount": True}}, "must be a whole number, without quotes"),
+        ({"network": []}, "must be an object with the keys cidrBlock"),
+        ({"network": {"interfaceEndpoints": "kms"}}, "must be a list"),
+        ({"storage": {"allowDataLoss": "yes"}}, "must be true or false"),
+        ({"tags": {"owner": "team", "costCentre": 4711}}, "must be text: put it in quotes"),
+        ({"network": {"cidr_block": "10.0.0.0/16"}}, "did you mean cidrBlock?"),
+        ({"tags": {"owner": "a\nb", "costCentre": "1"}}, "a character that nobody sees"),
+    ],
+)
+def test_a_slip_of_type_is_told_in_words(groups: dict[str, Any], said: str) -> None:
+    (line,) = mistakes(**groups)
+    assert said in line, "people know YAML, not the library that reads it"
 
 
 @pytest.mark.parametrize(
@@ -113,20 +269,45 @@ def test_a_dataset_that_cannot_work_is_refused(datasets: dict[str, Any], reason:
     assert any(reason in line for line in mistakes(datasets=datasets)), f"the message should say: {reason}"
 
 
+def stack_values(stack: str) -> dict[str, Any]:
+    entries = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return {key.removeprefix("emr-pipeline:"): value for key, value in entries.items() if key.startswith("emr-")}
+
+
 @pytest.mark.parametrize("stack", ["dev", "prod", "sandbox"])
 def test_the_stack_files_are_valid(stack: str) -> None:
-    entries = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    values = {
-        key.removeprefix("emr-pipeline:"): value for key, value in entries.items() if key.startswith("emr-pipeline:")
-    }
-    parsed = settings.parse(values)
+    parsed = settings.parse(stack_values(stack), rules=rules())
     assert parsed.datasets, f"stack {stack} should have a dataset to route"
 
 
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_a_stack_file_holds_only_what_differs_from_the_defaults(stack: str) -> None:
+    values = stack_values(stack)
+    given, default = settings.parse(values), settings.parse({"tags": TAGS})
+    same = [
+        f"{group}.{key}"
+        for group, entries in values.items()
+        if group not in ("tags", "datasets")
+        for key in entries
+        for name in [next(n for n in type(getattr(given, group)).model_fields if to_camel(n) == key)]
+        if getattr(getattr(given, group), name) == getattr(getattr(default, group), name)
+    ]
+    assert not same, f"these say what holds anyway: {same}"
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_every_line_of_a_stack_file_has_its_reason(stack: str) -> None:
+    group = ""
+    bare: list[str] = []
+    for line in (ROOT / f"Pulumi.{stack}.yaml").read_text().splitlines():
+        if line.startswith("  emr-pipeline:"):
+            group = line.strip().split(":")[1]
+        elif re.match(r"    \w+:", line) and group not in ("tags", "datasets") and " # " not in line:
+            bare.append(f"{group}: {line.strip()}")
+    assert not bare, f"say why this stack differs here: {bare}"
+
+
 def test_production_keeps_its_data_and_its_cluster() -> None:
-    entries = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())["config"]
-    parsed = settings.parse(
-        {key.removeprefix("emr-pipeline:"): value for key, value in entries.items() if key.startswith("emr-pipeline:")}
-    )
+    parsed = settings.parse(stack_values("prod"))
     assert not parsed.storage.force_destroy, "no single command may delete production's data"
     assert parsed.cluster.termination_protection, "nor end its cluster"
