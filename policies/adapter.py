@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, cast
 
@@ -30,9 +31,9 @@ from policies.plain import plain
 
 def pulumi_policies(rules: Sequence[Rule], exceptions: Sequence[ResourceException] = ()) -> Iterator[Policy]:
     """All rules as policies of one pack, which share one ledger."""
-    ledger = Ledger(exceptions)
+    ledger, copies = Ledger(exceptions), _Copies()
     for rule in rules:
-        yield _policy(rule, ledger)
+        yield _policy(rule, ledger, copies)
     yield _undecided_policy(ledger)
     yield _exceptions_policy(ledger)
     yield _summary_policy(ledger)
@@ -96,21 +97,20 @@ def _exception(rule: Rule, resource: Resource, ledger: Ledger) -> ResourceExcept
     return next((e for e in ledger.exceptions if e.holds(rule.id, resource, date.today())), None)
 
 
-def _policy(rule: Rule, ledger: Ledger) -> Policy:
+def _policy(rule: Rule, ledger: Ledger, copies: _Copies) -> Policy:
     def validate_resource(args: ResourceValidationArgs, report: ReportViolation) -> None:
         if rule.judges(args.resource_type):
-            resource = _checked(args)
+            resource = copies.resource(args)
             findings = judge(rule, resource, None, settings_of(rule, args.get_config()))
             _report(rule, resource, findings, ledger, lambda text: report(text, None))
 
     def validate_stack(args: StackValidationArgs, report: ReportViolation) -> None:
-        stack = Stack(_made(resource) for resource in args.resources)
+        stack = copies.stack(args)
         settings = settings_of(rule, args.get_config())
-        for resource in stack.resources:
-            if rule.judges(resource.type):
-                findings = judge(rule, resource, stack, settings)
-                urn = resource.urn
-                _report(rule, resource, findings, ledger, lambda text, urn=urn: report(text, urn))
+        for resource in stack.of(*sorted(rule.types)) if rule.types else stack.resources:
+            findings = judge(rule, resource, stack, settings)
+            urn = resource.urn
+            _report(rule, resource, findings, ledger, lambda text, urn=urn: report(text, urn))
 
     def remediate(args: ResourceValidationArgs) -> Mapping[str, Any] | None:
         changes = rule.remedy.get(args.resource_type)
@@ -163,6 +163,39 @@ def _about(rule: Rule) -> dict[str, Any]:
         "tags": [rule.family, *rule.frameworks],
         "remediation_steps": rule.fix,
     }
+
+
+@dataclass
+class _Copies:
+    """Resources and stacks that were copied already.
+
+    The SDK asks each policy about each resource; when `decoding` is at work it hands all of them the same properties.
+    These are kept beside the copy, so that their identity is not given to others. Several threads may ask at once:
+    then one copies in vain.
+    """
+
+    _resources: dict[int, tuple[object, Resource]] = field(default_factory=dict[int, tuple[object, Resource]])
+    _stack: tuple[tuple[object, ...], Stack] | None = None
+
+    def resource(self, args: ResourceValidationArgs) -> Resource:
+        """The resource of a request."""
+        found = self._resources.get(id(args.props))
+        if found is None:
+            if len(self._resources) >= _MOST_COPIES:
+                self._resources.clear()
+            found = self._resources[id(args.props)] = (args.props, _checked(args))
+        return found[1]
+
+    def stack(self, args: StackValidationArgs) -> Stack:
+        """The stack of a request."""
+        given = tuple(resource.props for resource in args.resources)
+        kept = self._stack
+        if kept is None or [id(props) for props in kept[0]] != [id(props) for props in given]:
+            kept = self._stack = (given, Stack(_made(resource) for resource in args.resources))
+        return kept[1]
+
+
+_MOST_COPIES: Final = 10_000
 
 
 def _checked(args: ResourceValidationArgs) -> Resource:

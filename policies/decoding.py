@@ -33,9 +33,9 @@ def remember(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def decode_once() -> None:
-    """Replace the SDK's three steps by ones that remember; does nothing when they are not there, or this is done."""
+    """Replace the SDK's steps by ones that remember; does nothing when they are not there, or this is done."""
     sdk: Any = importlib.import_module("pulumi_policy.policy")
-    steps = ("json_format", "deserialize_properties", "unknown_checking_proxy")
+    steps = ("json_format", "deserialize_properties", "unknown_checking_proxy", "_PolicyAnalyzerServicer")
     if not all(hasattr(sdk, step) for step in steps) or isinstance(sdk.json_format, SimpleNamespace):
         return
     deserialize: Callable[..., Any] = sdk.deserialize_properties
@@ -48,3 +48,12 @@ def decode_once() -> None:
     sdk.json_format = SimpleNamespace(MessageToDict=remember(sdk.json_format.MessageToDict))
     sdk.deserialize_properties = deserialize_properties
     sdk.unknown_checking_proxy = remember(sdk.unknown_checking_proxy)
+    servicer: Any = sdk._PolicyAnalyzerServicer
+    for name in ("_get_resource_options", "_get_provider_resource"):
+        setattr(servicer, name, _of_request(getattr(servicer, name)))
+
+
+def _of_request(method: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A method of the servicer that gives the same result again for the same request, whichever servicer it is of."""
+    remembered = remember(lambda request: method(None, request))
+    return lambda self, request: remembered(request)
