@@ -60,7 +60,8 @@ def main() -> None:
             # A replacement runs beside the cluster that it replaces.
             most_nodes=2 * settings.cluster.most_nodes,
             data_bucket_names=[
-                bucket.name for bucket in (buckets.raw, buckets.processed, buckets.logs, buckets.scripts)
+                *(bucket.name for bucket in (buckets.raw, buckets.processed, buckets.logs, buckets.scripts)),
+                *settings.cluster.other_buckets,
             ],
         ),
         here,

@@ -21,6 +21,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any, Literal, Self, cast, get_args
 
 import pulumi
@@ -214,6 +215,31 @@ class ScalingSettings(SettingsModel):
         return self
 
 
+class ManagedScalingSettings(SettingsModel):
+    """EMR's own scaling of core and task groups together, in place of ``core.scaling`` and ``task.scaling``.
+
+    It looks at YARN alone: nodes that only Presto keeps busy are idle to it.
+    """
+
+    minimum: int = Field(ge=1)
+    """Core and task nodes that there always are."""
+    maximum: int = Field(ge=1)
+    """Core and task nodes that there may be."""
+    maximum_core: int | None = Field(default=None, ge=1)
+    """Core nodes among them; beyond, only task nodes come. Absent: all may be core nodes, which leave slowly."""
+    maximum_on_demand: int | None = Field(default=None, ge=0)
+    """On-demand nodes among them; beyond, only spot instances come. Absent: all."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum} is more than maximum {self.maximum}")
+        for key, value in (("maximumCore", self.maximum_core), ("maximumOnDemand", self.maximum_on_demand)):
+            if value is not None and value > self.maximum:
+                raise ValueError(f"{key} {value} is more than maximum {self.maximum}, of which it is a part")
+        return self
+
+
 class InstanceGroupSettings(SettingsModel):
     """One instance group of the cluster."""
 
@@ -225,7 +251,7 @@ class InstanceGroupSettings(SettingsModel):
     """Size of each EBS volume, GiB (gp3, encrypted)."""
     volumes_per_instance: int = Field(default=2, ge=1, le=25)
     """EBS volumes a node: HDFS, shuffle and logs."""
-    spot_bid_price: str | None = None
+    spot_bid_price: str | None = Field(default=None, pattern=r"^\d+(\.\d+)?$")
     """Highest price an instance-hour, USD, as text, to run on spot; absent for on-demand. Never for primary or core."""
     scaling: ScalingSettings | None = None
     """Limits of automatic scaling; absent keeps `instance_count`."""
@@ -236,22 +262,117 @@ class InstanceGroupSettings(SettingsModel):
         return max(self.instance_count, self.scaling.maximum if self.scaling else 0)
 
 
-class KerberosSettings(SettingsModel):
-    """Authentication: a KDC of the cluster's own."""
+Realm = Annotated[str, Field(pattern=r"^[A-Z0-9][A-Z0-9.-]*$")]
+"""A Kerberos realm: upper case."""
+DomainName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$")]
+ServerAddress = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?$")]
+"""A host, with a port behind a colon where it is not Kerberos's own (88 of the KDC, 749 of its administration)."""
+SecretId = Annotated[str, Field(pattern=r"^[A-Za-z0-9/_+=.@:-]{1,2048}$")]
+"""Name or ARN of a secret in Secrets Manager whose whole text is the password. The password itself is never here."""
 
-    realm: str | None = Field(default=None, pattern=r"^[A-Z0-9][A-Z0-9.-]*$")
-    """Kerberos realm, upper case; by default the region's node domain (EC2.INTERNAL or REGION.COMPUTE.INTERNAL)."""
+
+class CrossRealmTrustSettings(SettingsModel):
+    """Another realm, Active Directory's for one, whose people the cluster's own KDC believes."""
+
+    realm: Realm
+    """The other realm."""
+    domain: DomainName
+    """Its domain, lower case."""
+    admin_server: ServerAddress
+    """Host of the KDC's administration, with a port behind a colon where it is not 749."""
+    kdc_server: ServerAddress
+    """Host of the KDC, with a port behind a colon where it is not 88."""
+    principal_password_secret: SecretId
+    """Secret with the password of the principal that both realms share (``krbtgt/…``)."""
+
+
+class ActiveDirectorySettings(SettingsModel):
+    """Active Directory behind an external KDC."""
+
+    realm: Realm
+    """Realm of the directory."""
+    domain: DomainName
+    """Its domain, lower case."""
+    server: ServerAddress
+    """Its host."""
+
+
+class ExternalKdcSettings(SettingsModel):
+    """A KDC that is already there: for several clusters, for three primary nodes, for principals that outlive both."""
+
+    realm: Realm
+    """Realm of the KDC."""
+    admin_server: ServerAddress
+    """Host of the KDC's administration, with a port behind a colon where it is not 749."""
+    kdc_server: ServerAddress
+    """Host of the KDC, with a port behind a colon where it is not 88."""
+    administrator_password_secret: SecretId
+    """Secret with the password of ``kadmin/admin``, with which EMR makes the nodes' principals."""
+    active_directory: ActiveDirectorySettings | None = None
+    """The directory that the KDC trusts, if one does."""
+
+
+class KerberosSettings(SettingsModel):
+    """Authentication: a KDC of the cluster's own, or an external one."""
+
+    realm: Realm | None = None
+    """Realm of the cluster's own KDC; by default the region's node domain (EC2.INTERNAL or REGION.COMPUTE.INTERNAL)."""
     ticket_lifetime_hours: int = Field(default=24, ge=1, le=168)
     """Hours that a ticket is good for."""
+    cross_realm_trust: CrossRealmTrustSettings | None = None
+    """Another realm that the cluster's own KDC trusts."""
+    external_kdc: ExternalKdcSettings | None = None
+    """The external KDC; absent: the cluster has its own, whose principals are lost with it."""
+
+    @model_validator(mode="after")
+    def _one_kdc(self) -> Self:
+        for key, value in (("realm", self.realm), ("crossRealmTrust", self.cross_realm_trust)):
+            if self.external_kdc is not None and value is not None:
+                raise ValueError(f"{key} is set beside externalKdc: it belongs to a KDC of the cluster's own")
+        return self
+
+
+class CertificateArchiveSettings(SettingsModel):
+    """A certificate of your own, ready for EMR."""
+
+    uri: str = Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+\.zip$")
+    """``s3://`` address of the zip with ``privateKey.pem``, ``certificateChain.pem`` and ``trustedCertificates.pem``.
+    Another certificate needs another address: nodes that start later fetch what lies there then."""
+    kms_key_arn: str = Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[a-z0-9-]+$")
+    """Key that the object is encrypted with."""
+    expires: date
+    """Day on which the certificate ends, and the cluster with it; nobody else tells the alarms."""
 
 
 class CertificateSettings(SettingsModel):
-    """In-transit TLS: the certificate authority and node certificate that the stack makes."""
+    """In-transit TLS: the certificate authority and node certificate that the stack makes, or your own."""
 
     validity_days: int = Field(default=1825, ge=365, le=3650)
     """Days that the certificates are valid; a persistent cluster dies with them, so years."""
     generation: int = Field(default=1, ge=1)
     """Raise by one to renew. A new certificate is a new cluster, so it is never renewed unasked."""
+    archive: CertificateArchiveSettings | None = None
+    """Your own certificate; absent: the stack makes one, and `validity_days` and `generation` apply."""
+
+
+class EmrfsRoleMappingSettings(SettingsModel):
+    """Who reads and writes S3 as another role than the nodes'."""
+
+    role: str = Field(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")
+    """ARN of the role; it must trust the nodes' role."""
+    identifier_type: Literal["User", "Group", "Prefix"]
+    """Whether `identifiers` are Hadoop users, Linux groups or S3 prefixes. The first mapping that fits is used."""
+    identifiers: tuple[str, ...] = Field(min_length=1)
+    """The users, groups or prefixes (``s3://bucket/prefix/``) that are this role to S3."""
+
+
+class BucketEncryptionSettings(SettingsModel):
+    """How EMRFS encrypts what it writes to a bucket that is not the pipeline's."""
+
+    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    """Name of the bucket."""
+    kms_key_arn: str | None = Field(default=None, pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[a-z0-9-]+$")
+    """Key of the bucket; absent: S3's own (SSE-S3)."""
 
 
 class ClusterSettings(SettingsModel):
@@ -264,18 +385,35 @@ class ClusterSettings(SettingsModel):
     required_versions: dict[str, str] = Field(default_factory=dict)
     """Versions that the release must bring, by application, compared component by component: ``3.3`` fits 3.3.0, and
     ``0.28`` does not fit 0.281."""
+    must_acknowledge_end_of_support: bool = False
+    """Whether a release that is about to leave support, or has left it, stops the preview until
+    `acknowledged_end_of_support` names the day. False only warns."""
+    acknowledged_end_of_support: date | None = None
+    """Day on which the release's support ends, as somebody has read and accepted it."""
     primary: InstanceGroupSettings = InstanceGroupSettings(instance_type="m5.xlarge")
-    """The primary instance group (one node)."""
+    """The primary instance group: one node, or three with an external KDC."""
     core: InstanceGroupSettings = InstanceGroupSettings(instance_type="m5.xlarge", instance_count=2)
     """The core instance group: HDFS lives here."""
+    core_scale_in: bool = False
+    """Lets automatic scaling take core nodes away when HDFS is nearly empty. Their blocks move first, which takes long
+    and fails when HDFS fills meanwhile; leave it off unless core nodes are the larger part of the bill."""
     task: InstanceGroupSettings = InstanceGroupSettings(
         instance_type="m5.xlarge", instance_count=0, scaling=ScalingSettings(minimum=0, maximum=4)
     )
     """The task instance group: computing only, so it may come and go."""
+    managed_scaling: ManagedScalingSettings | None = None
+    """EMR's own scaling, in place of ``core.scaling`` and ``task.scaling``."""
     kerberos: KerberosSettings = KerberosSettings()
     """Authentication; another realm is another cluster."""
     certificate: CertificateSettings = CertificateSettings()
     """In-transit TLS."""
+    metadata_hop_limit: int = Field(default=1, ge=1, le=64)
+    """Network hops that an answer of the instance metadata service may take. One keeps the nodes' credentials on the
+    node; two are for YARN applications in Docker containers only."""
+    emrfs_role_mappings: tuple[EmrfsRoleMappingSettings, ...] = ()
+    """Roles that users, groups or prefixes use for S3; empty: everybody on the cluster is the nodes' role to S3."""
+    bucket_encryption: tuple[BucketEncryptionSettings, ...] = ()
+    """Other encryption for buckets that are not the pipeline's; mapped roles may write to such."""
     step_concurrency: int = Field(default=4, ge=1, le=256)
     """Steps that run at once."""
     termination_protection: bool = True
@@ -284,9 +422,18 @@ class ClusterSettings(SettingsModel):
     """Root volume of each node, GiB."""
 
     @property
+    def other_buckets(self) -> tuple[str, ...]:
+        """Buckets that are not the pipeline's, which nodes must reach all the same."""
+        archive = self.certificate.archive
+        named = [entry.bucket for entry in self.bucket_encryption]
+        return (*named, *([archive.uri.split("/")[2]] if archive else []))
+
+    @property
     def most_nodes(self) -> int:
         """Nodes that the cluster may come to have."""
-        return sum(group.most_instances for group in (self.primary, self.core, self.task))
+        workers = sum(group.most_instances for group in (self.core, self.task))
+        managed = self.managed_scaling.maximum if self.managed_scaling else 0
+        return self.primary.most_instances + max(workers, managed)
 
     @model_validator(mode="after")
     def _groups_agree(self) -> Self:
@@ -294,10 +441,6 @@ class ClusterSettings(SettingsModel):
         primary, core = self.primary, self.core
         if primary.instance_count not in (1, 3):
             mistakes.append(f"primary.instanceCount is {primary.instance_count}: EMR runs 1 or 3 primary nodes")
-        if primary.instance_count == 3:
-            mistakes.append(
-                "primary.instanceCount is 3: three primary nodes need an external KDC; this cluster has its own"
-            )
         if primary.scaling is not None:
             mistakes.append("primary.scaling is set: EMR scales core and task groups only")
         if core.instance_count < 1:
@@ -307,6 +450,8 @@ class ClusterSettings(SettingsModel):
                 mistakes.append(f"{name}.spotBidPrice is set: losing a {name} node loses HDFS or the cluster")
         if core.scaling is not None and core.scaling.minimum < 1:
             mistakes.append("core.scaling.minimum is 0: HDFS needs a core node")
+        if self.core_scale_in and core.scaling is None:
+            mistakes.append("coreScaleIn is true, but core.scaling is absent: nothing scales core nodes")
         if mistakes:
             raise ValueError("\n".join(mistakes))
         return self

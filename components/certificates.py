@@ -15,6 +15,7 @@ import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import pulumi
 import pulumi_aws as aws
@@ -34,6 +35,9 @@ PREFIX = "certificates/"
 
 AUTHORITY_EXTRA_DAYS = 30
 """The authority outlives the certificate, so that the certificate's end is the one date to watch."""
+
+NOTICE = timedelta(days=120)
+"""How long before a certificate's end it is worth a warning: its renewal is a new cluster, which wants a date."""
 
 _NEVER_CHANGED = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip archive can hold."""
@@ -79,9 +83,29 @@ def certificate_archive(*, private_key: str, certificate: str, authority: str) -
     return buffer.getvalue()
 
 
+def expiry_notice(expiry: str, today: date) -> str | None:
+    """What to tell about a certificate's end (RFC 3339) on a day; None when it is far."""
+    last = date.fromisoformat(expiry[:10])
+    if today >= last:
+        return f"the cluster's certificate has ended on {last.isoformat()}: nodes no longer trust each other"
+    if today > last - NOTICE:
+        return (
+            f"the cluster's certificate ends on {last.isoformat()}, and the cluster stops working with it: raise "
+            "cluster.certificate.generation (or give another cluster.certificate.archive) and plan for a new cluster"
+        )
+    return None
+
+
 def archive_key(archive: bytes) -> str:
     """Object key of an archive: its content's, so that another certificate never takes its place."""
     return f"{PREFIX}{hashlib.sha256(archive).hexdigest()[:16]}.zip"
+
+
+def _warn(expiry: str, today: date) -> str:
+    notice = expiry_notice(expiry, today)
+    if notice is not None:
+        pulumi.log.warn(notice)
+    return expiry
 
 
 @dataclass(frozen=True)
@@ -96,6 +120,8 @@ class NodeCertificateArgs:
     """What the bucket needs before something secret may be put in it."""
     key_arn: pulumi.Input[str]
     """KMS key that encrypts the archive."""
+    today: date
+    """The day that the certificate's end is judged on."""
 
 
 class NodeCertificate(pulumi.ComponentResource):
@@ -175,5 +201,5 @@ class NodeCertificate(pulumi.ComponentResource):
         )
         # Of the object, not of the hash: whoever uses the address waits for what lies there.
         self.uri = pulumi.Output.concat("s3://", args.bucket, "/", self.archive.key)
-        self.expiry = certificate.validity_end_time
+        self.expiry = certificate.validity_end_time.apply(lambda end: _warn(end, args.today))
         self.register_outputs({"uri": self.uri, "expiry": self.expiry})

@@ -23,14 +23,13 @@ import pulumi_random as random
 from components import cluster_roles as roles
 from components import emr_compatibility
 from components.certificates import PREFIX as CERTIFICATES_PREFIX
-from components.certificates import NodeCertificate, NodeCertificateArgs
+from components.certificates import NodeCertificate, NodeCertificateArgs, expiry_notice
 from components.cluster_configurations import cluster_properties, configurations
-from components.emr_release import support_notice
 from components.environment import AwsEnvironment
 from components.iam import Document, create_role, policy_document
 from components.scaling import core_scaling_policy, task_scaling_policy
-from components.security_configuration import security_configuration
-from settings import ClusterSettings, InstanceGroupSettings
+from components.security_configuration import content_name, security_configuration
+from settings import ClusterSettings, InstanceGroupSettings, ManagedScalingSettings
 
 if TYPE_CHECKING:
     from components.storage import PipelineBucket
@@ -94,21 +93,22 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
     """Secret with the password of the KDC's administrator (``kadmin/admin``)."""
     node_role_arn: pulumi.Output[str]
     """Role that jobs run with."""
-    certificate: NodeCertificate
+    certificate: NodeCertificate | None
+    """The certificate that the stack makes; None when the settings name another's."""
     cluster: aws.emr.Cluster
 
     def __init__(self, name: str, args: KerberizedEmrClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         environment, settings = args.environment, args.settings
-        release = emr_compatibility.check(settings, environment.project)
-        notice = support_notice(release.label, args.today)
-        if notice is not None:
-            pulumi.log.warn(notice)
+        release = emr_compatibility.check(settings, environment.project, args.today)
+        for warning in emr_compatibility.warnings(settings, release, args.today):
+            pulumi.log.warn(warning)
 
         super().__init__("emr-pipeline:cluster:KerberizedEmrCluster", name, None, opts)
         self._name = name
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        self.realm = settings.kerberos.realm or environment.node_domain.upper()
+        external_kdc = settings.kerberos.external_kdc
+        self.realm = external_kdc.realm if external_kdc else settings.kerberos.realm or environment.node_domain.upper()
         self.application_versions = {
             application: release.versions[application] for application in sorted(settings.applications)
         }
@@ -130,40 +130,33 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
         )
         service_role, service_grants = self._service_role(node_role, scaling_role)
 
-        password, password_stored = self._kdc_password()
-        self.certificate = NodeCertificate(
-            f"{name}-certificate",
-            NodeCertificateArgs(
-                settings=settings.certificate,
-                environment=environment,
-                bucket=args.scripts.name,
-                bucket_ready=args.scripts.ready,
-                key_arn=args.data_key_arn,
-            ),
-            self._child,
+        kerberos_attributes, password_stored = self._kerberos_attributes()
+        certificate_uri = self._certificate()
+        document = pulumi.Output.all(
+            data_key_arn=args.data_key_arn, logs_key_arn=args.logs_key_arn, certificate_uri=certificate_uri
+        ).apply(
+            lambda known: security_configuration(
+                **known,
+                logs_bucket=args.logs.name,
+                kerberos=settings.kerberos,
+                bucket_encryption=settings.bucket_encryption,
+                role_mappings=settings.emrfs_role_mappings,
+                metadata_hop_limit=settings.metadata_hop_limit,
+            )
         )
-        # Its name is Pulumi's, new with every content: a configuration cannot be changed, and the new one must exist
-        # beside the old one until the clusters have changed over.
+        # Its name is its content's: a configuration cannot be changed, and the new one must exist beside the old one
+        # until the clusters have changed over.
         security = aws.emr.SecurityConfiguration(
             f"{name}-security",
-            configuration=pulumi.Output.json_dumps(
-                pulumi.Output.all(
-                    data_key_arn=args.data_key_arn, logs_key_arn=args.logs_key_arn, certificate_uri=self.certificate.uri
-                ).apply(
-                    lambda known: security_configuration(
-                        **known,
-                        logs_bucket=args.logs.name,
-                        ticket_lifetime_hours=settings.kerberos.ticket_lifetime_hours,
-                    )
-                ),
-                indent=2,
-            ),
+            name=document.apply(lambda known: content_name(f"{environment.project}-{environment.stack}", known)),
+            configuration=pulumi.Output.json_dumps(document, indent=2),
             opts=self._child,
         )
 
         buckets = (args.raw, args.processed, args.logs, args.scripts)
         ready = [resource for bucket in buckets for resource in bucket.ready]
         core_scaling = settings.core.scaling
+        resized_by_aws = core_scaling is not None or settings.managed_scaling is not None
         self.cluster = aws.emr.Cluster(
             f"{name}-emr",
             name=f"{environment.project}-{environment.stack}",
@@ -173,7 +166,7 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
             # Always, for it cannot be given to a running cluster.
             autoscaling_role=scaling_role.arn,
             security_configuration=security.name,
-            kerberos_attributes=aws.emr.ClusterKerberosAttributesArgs(realm=self.realm, kdc_admin_password=password),
+            kerberos_attributes=kerberos_attributes,
             ec2_attributes=aws.emr.ClusterEc2AttributesArgs(
                 instance_profile=profile.arn,
                 subnet_id=args.subnet_id,
@@ -199,7 +192,11 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
                 name="core",
                 instance_type=settings.core.instance_type,
                 instance_count=settings.core.instance_count,
-                autoscaling_policy=json.dumps(core_scaling_policy(core_scaling)) if core_scaling else None,
+                autoscaling_policy=(
+                    json.dumps(core_scaling_policy(core_scaling, scale_in=settings.core_scale_in))
+                    if core_scaling
+                    else None
+                ),
                 ebs_configs=[
                     aws.emr.ClusterCoreInstanceGroupEbsConfigArgs(
                         type="gp3",
@@ -228,14 +225,16 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
                     *node_grants,
                     *scaling_grants,
                     *service_grants,
-                    password_stored,
-                    self.certificate.archive,
+                    *password_stored,
+                    *([self.certificate.archive] if self.certificate else []),
                 ],
                 # Scaling moves the number; that is not a difference.
-                ignore_changes=["coreInstanceGroup.instanceCount"] if core_scaling else None,
+                ignore_changes=["coreInstanceGroup.instanceCount"] if resized_by_aws else None,
             ),
         )
         self._task_group(settings.task)
+        if settings.managed_scaling is not None:
+            self._managed_scaling(settings.managed_scaling)
 
         self.cluster_id = self.cluster.id
         self.cluster_parameter_name = f"/{environment.project}/{environment.stack}/cluster-id"
@@ -248,7 +247,6 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
             value=self.cluster_id,
             opts=self._child,
         )
-        self.certificate_expiry = self.certificate.expiry
         self.node_role_arn = node_role.arn
         self.register_outputs(
             {
@@ -291,6 +289,8 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
                 scripts=args.scripts.name,
                 log_prefix=LOG_PREFIX,
                 database=args.database_name,
+                mapped_roles=[mapping.role for mapping in args.settings.emrfs_role_mappings],
+                certificate_archive=args.settings.certificate.archive,
             ),
             parent=self,
         )
@@ -307,9 +307,11 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
             f"{self._name}-service",
             description="EMR launches and manages the cluster's nodes",
             trust=roles.service_role_trust(environment),
-            statements=[
-                roles.service_certificate_statement(environment, args.scripts.name, CERTIFICATES_PREFIX),
-            ],
+            statements=(
+                roles.certificate_archive_statements(environment, archive)
+                if (archive := args.settings.certificate.archive)
+                else [roles.service_certificate_statement(environment, args.scripts.name, CERTIFICATES_PREFIX)]
+            ),
             managed_policy_arns={
                 "managed": environment.managed_policy_arn("service-role/AmazonEMRServicePolicy_v2"),
             },
@@ -323,6 +325,85 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
             ]
         )
         return role, [*grants, self._late_policy(f"{self._name}-service-passing", role, late)]
+
+    def _certificate(self) -> pulumi.Input[str]:
+        """Address of the archive with the node certificate, made here or brought along."""
+        args, settings = self._args, self._args.settings.certificate
+        if settings.archive is not None:
+            self.certificate = None
+            if notice := expiry_notice(settings.archive.expires.isoformat(), args.today):
+                pulumi.log.warn(notice)
+            # The certificate ends some time on its last day: from its beginning on it is not to be relied on.
+            self.certificate_expiry = pulumi.Output.from_input(f"{settings.archive.expires.isoformat()}T00:00:00Z")
+            return settings.archive.uri
+        self.certificate = NodeCertificate(
+            f"{self._name}-certificate",
+            NodeCertificateArgs(
+                settings=settings,
+                environment=args.environment,
+                bucket=args.scripts.name,
+                bucket_ready=args.scripts.ready,
+                key_arn=args.data_key_arn,
+                today=args.today,
+            ),
+            self._child,
+        )
+        self.certificate_expiry = self.certificate.expiry
+        return self.certificate.uri
+
+    def _kerberos_attributes(self) -> tuple[aws.emr.ClusterKerberosAttributesArgs, list[pulumi.Resource]]:
+        """Realm and passwords, and what must be there before the cluster is."""
+        kerberos = self._args.settings.kerberos
+        external, trust = kerberos.external_kdc, kerberos.cross_realm_trust
+        if external is not None:
+            self.kdc_password_secret_arn = self._secret(external.administrator_password_secret).arn
+            password = self._secret(external.administrator_password_secret).secret_string
+            return aws.emr.ClusterKerberosAttributesArgs(realm=self.realm, kdc_admin_password=password), []
+        password, stored = self._kdc_password()
+        return (
+            aws.emr.ClusterKerberosAttributesArgs(
+                realm=self.realm,
+                kdc_admin_password=password,
+                cross_realm_trust_principal_password=(
+                    self._secret(trust.principal_password_secret).secret_string if trust else None
+                ),
+            ),
+            [stored],
+        )
+
+    def _secret(self, identifier: str) -> pulumi.Output[aws.secretsmanager.GetSecretVersionResult]:
+        """A password that somebody else keeps. The provider marks what it reads as secret; said again, it stays so."""
+        return pulumi.Output.secret(
+            aws.secretsmanager.get_secret_version_output(
+                secret_id=identifier, opts=pulumi.InvokeOutputOptions(parent=self)
+            )
+        )
+
+    def _managed_scaling(self, limits: ManagedScalingSettings) -> None:
+        """EMR's own scaling of core and task groups."""
+        aws.emr.ManagedScalingPolicy(
+            f"{self._name}-managed-scaling",
+            cluster_id=self.cluster.id,
+            compute_limits=[
+                aws.emr.ManagedScalingPolicyComputeLimitArgs(
+                    unit_type="Instances",
+                    minimum_capacity_units=limits.minimum,
+                    maximum_capacity_units=limits.maximum,
+                    # Said even when it is the whole: EMR answers with all four.
+                    maximum_core_capacity_units=limits.maximum_core or limits.maximum,
+                    maximum_ondemand_capacity_units=(
+                        limits.maximum if limits.maximum_on_demand is None else limits.maximum_on_demand
+                    ),
+                )
+            ],
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                deleted_with=self.cluster,
+                # Its id is the cluster's, and deleting it removes the policy of that cluster: the new one, were it
+                # put first (terraform-provider-aws, emr/managed_scaling_policy.go).
+                delete_before_replace=True,
+            ),
+        )
 
     def _kdc_password(self) -> tuple[pulumi.Output[str], aws.secretsmanager.SecretVersion]:
         """Password of the KDC's administrator, and its place for operators. It changes only with the cluster."""
@@ -374,6 +455,6 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
                 parent=self,
                 # EMR cannot delete a group: alone it is resized to nothing, with its cluster it needs no word.
                 deleted_with=self.cluster,
-                ignore_changes=["instanceCount"] if task.scaling else None,
+                ignore_changes=["instanceCount"] if task.scaling or self._args.settings.managed_scaling else None,
             ),
         )

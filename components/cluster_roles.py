@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from components.environment import AwsEnvironment
 from components.iam import Document, policy_document, service_trust, statement
+from settings import CertificateArchiveSettings
 
 MANAGED_TAG = {"for-use-with-amazon-emr-managed-policies": "true"}
 """Tag that ``AmazonEMRServicePolicy_v2`` asks of the cluster, its subnets and its security groups."""
@@ -61,6 +62,14 @@ def service_pass_role(role_arn: str, sid: str, service: str) -> Document:
 def service_certificate_statement(environment: AwsEnvironment, scripts_bucket: str, prefix: str) -> Document:
     """The service role reads the certificate archive."""
     return statement("ReadCertificates", ["s3:GetObject"], _objects(environment, scripts_bucket, prefix))
+
+
+def certificate_archive_statements(environment: AwsEnvironment, archive: CertificateArchiveSettings) -> list[Document]:
+    """A certificate that was brought along is read where it lies, with the key that it lies under."""
+    return [
+        statement("ReadCertificates", ["s3:GetObject"], [environment.bucket_arn(archive.uri.removeprefix("s3://"))]),
+        statement("UseCertificateKey", ["kms:Decrypt"], [archive.kms_key_arn], condition=_via(environment, "s3")),
+    ]
 
 
 def service_key_statements(environment: AwsEnvironment, data_key_arn: str) -> list[Document]:
@@ -252,10 +261,24 @@ def _operation_statements(environment: AwsEnvironment) -> list[Document]:
 
 
 def node_statements(
-    environment: AwsEnvironment, *, raw: str, processed: str, logs: str, scripts: str, log_prefix: str, database: str
+    environment: AwsEnvironment,
+    *,
+    raw: str,
+    processed: str,
+    logs: str,
+    scripts: str,
+    log_prefix: str,
+    database: str,
+    mapped_roles: Sequence[str] = (),
+    certificate_archive: CertificateArchiveSettings | None = None,
 ) -> list[Document]:
-    """What nodes may do, beside using keys."""
+    """What nodes may do, beside using the stack's keys."""
+    brought = certificate_archive_statements(environment, certificate_archive) if certificate_archive else []
+    # EMR Management Guide, "Configure IAM roles for EMRFS requests to Amazon S3".
+    mapped = [statement("AssumeMappedRoles", ["sts:AssumeRole"], sorted(set(mapped_roles)))] if mapped_roles else []
     return [
+        *brought,
+        *mapped,
         *_bucket_statements(
             environment, raw=raw, processed=processed, logs=logs, scripts=scripts, log_prefix=log_prefix
         ),

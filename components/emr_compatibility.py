@@ -10,9 +10,10 @@ import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Literal
 
-from components.cluster_configurations import cluster_properties
+from components.cluster_configurations import cluster_properties, replication
 from components.emr_release import (
     REQUIRED_VERSION,
     RUNTIMES,
@@ -20,6 +21,8 @@ from components.emr_release import (
     nearest_releases,
     releases,
     releases_that_bring,
+    support,
+    support_notice,
     version_components,
     versions_known,
 )
@@ -40,6 +43,16 @@ class ClusterFacts:
     minimum_metadata_version: Literal[1, 2]
     log_encryption_key: bool
     primary_count: int
+    termination_protection: bool
+    custom_scaling: bool
+    managed_scaling: bool
+    core_scale_in: bool
+    core_minimum: int
+    """Core nodes that scaling leaves at least."""
+    replication: int
+    """Copies of each HDFS block."""
+    auto_termination: bool
+    """Whether the cluster ends itself when it is idle."""
     instance_types: Mapping[str, str]
     """EC2 instance type by group: primary, core, task."""
     properties: frozenset[tuple[str, str]]
@@ -58,6 +71,8 @@ class Rule:
     source: str
     """Where that is written."""
     broken_by: Callable[[ClusterFacts], bool]
+    warns: bool = False
+    """Whether it works after all, but not as one would think: told, and no reason to stop."""
 
 
 def _has(*names: str) -> Callable[[ClusterFacts], bool]:
@@ -68,6 +83,13 @@ _TRINO = _has("Trino", "PrestoSQL")
 _TEZ_TRUST_STORE = ("tez-site", "ssl.client.truststore.location")
 _ARM = re.compile(r"(a1|[a-z]+\d+g[a-z]*)\.")
 """Graviton families: a1, or a ``g`` after the generation (m6g, r6gd, c7gn), and not before it (g4dn is a GPU)."""
+
+
+_BURSTABLE = re.compile(r"t\d")
+
+
+def _matches(pattern: re.Pattern[str]) -> Callable[[ClusterFacts], bool]:
+    return lambda facts: any(pattern.match(instance_type) for instance_type in facts.instance_types.values())
 
 
 def _runs_on_arm(facts: ClusterFacts) -> bool:
@@ -166,6 +188,60 @@ RULES: tuple[Rule, ...] = (
         lambda facts: facts.kerberos == "ClusterDedicatedKdc" and facts.primary_count > 1,
     ),
     Rule(
+        "three-primaries-protection",
+        "terminationProtection",
+        "is false with three primary nodes: EMR protects such a cluster by itself, and updates would fight over it",
+        f'{GUIDE}, "Considerations and best practices when you create a cluster with multiple primary nodes"',
+        lambda facts: facts.primary_count > 1 and not facts.termination_protection,
+    ),
+    Rule(
+        "managed-or-custom-scaling",
+        "managedScaling",
+        "is set beside core.scaling or task.scaling: EMR takes one or the other; remove the two (task has one by "
+        "default: write out task with instanceType and instanceCount)",
+        f'{GUIDE}, "Using EMR managed scaling in Amazon EMR"',
+        lambda facts: facts.managed_scaling and facts.custom_scaling,
+    ),
+    Rule(
+        "managed-scaling-sees-yarn-only",
+        "managedScaling",
+        "looks at YARN alone, and Presto and Trino run beside it: nodes in the midst of a query are idle to it and go; "
+        "keep a minimum that queries can live with",
+        f'{GUIDE}, "Using EMR managed scaling in Amazon EMR", considerations',
+        lambda facts: facts.managed_scaling and ("Presto" in facts.applications or _TRINO(facts)),
+        warns=True,
+    ),
+    Rule(
+        "core-scale-in-above-replication",
+        "core.scaling.minimum",
+        "leaves no core node beyond those that hold a block's copies, and coreScaleIn is true: HDFS could not move the "
+        "blocks of a node that goes; one more than the replication factor, or more",
+        f'{GUIDE}, "Using automatic scaling with a custom policy for instance groups" (dfs.replication)',
+        lambda facts: facts.core_scale_in and facts.core_minimum <= facts.replication,
+    ),
+    Rule(
+        "persistent-without-auto-termination",
+        "release",
+        "would end itself when idle: the provider takes an ended cluster for a missing one and makes another",
+        "terraform-provider-aws, internal/service/emr/cluster.go (resourceClusterRead)",
+        lambda facts: facts.auto_termination,
+    ),
+    Rule(
+        "burstable-types",
+        "instanceType",
+        "would run on burstable instances (t2, t3, t4g), which EMR does not offer",
+        f'{GUIDE}, "Supported instance types"',
+        _matches(_BURSTABLE),
+    ),
+    Rule(
+        "one-architecture",
+        "instanceType",
+        "would run on Arm (Graviton) and x86 nodes at once: what a job brings along for one does not run on the other",
+        "own rule: native libraries and Python wheels are built for one architecture",
+        lambda facts: len({bool(_ARM.match(kind)) for kind in facts.instance_types.values()}) > 1,
+        warns=True,
+    ),
+    Rule(
         "metadata-service-release",
         "release",
         "is too old for nodes that require version 2 of the instance metadata service: that works from emr-6.2.0 on",
@@ -195,11 +271,18 @@ def facts_of(settings: ClusterSettings, release: Release) -> ClusterFacts:
     return ClusterFacts(
         release=release,
         applications=frozenset(settings.applications),
-        kerberos="ClusterDedicatedKdc",
+        kerberos="ExternalKdc" if settings.kerberos.external_kdc else "ClusterDedicatedKdc",
         in_transit_encryption=True,
         minimum_metadata_version=2,
         log_encryption_key=True,
         primary_count=settings.primary.instance_count,
+        termination_protection=settings.termination_protection,
+        custom_scaling=settings.core.scaling is not None or settings.task.scaling is not None,
+        managed_scaling=settings.managed_scaling is not None,
+        core_scale_in=settings.core_scale_in,
+        core_minimum=settings.core.scaling.minimum if settings.core.scaling else settings.core.instance_count,
+        replication=replication(settings),
+        auto_termination=False,
         instance_types={
             "primary": settings.primary.instance_type,
             "core": settings.core.instance_type,
@@ -209,9 +292,9 @@ def facts_of(settings: ClusterSettings, release: Release) -> ClusterFacts:
     )
 
 
-def broken_rules(facts: ClusterFacts) -> tuple[Rule, ...]:
-    """The rules that a cluster would break."""
-    return tuple(rule for rule in RULES if rule.broken_by(facts))
+def broken_rules(facts: ClusterFacts, *, warns: bool = False) -> tuple[Rule, ...]:
+    """The rules that a cluster would break: those that stop it, or those that only warn."""
+    return tuple(rule for rule in RULES if rule.warns == warns and rule.broken_by(facts))
 
 
 def _values(settings: ClusterSettings) -> dict[str, str]:
@@ -220,6 +303,17 @@ def _values(settings: ClusterSettings) -> dict[str, str]:
         "applications": ", ".join(settings.applications),
         "release": settings.release,
         "primary.instanceCount": str(settings.primary.instance_count),
+        "core.scaling.minimum": str(settings.core.scaling.minimum if settings.core.scaling else "absent"),
+        "terminationProtection": str(settings.termination_protection).lower(),
+        "managedScaling": (
+            f"{settings.managed_scaling.minimum} to {settings.managed_scaling.maximum} nodes"
+            if settings.managed_scaling
+            else "absent"
+        ),
+        "instanceType": ", ".join(
+            f"{name} {group.instance_type}"
+            for name, group in (("primary", settings.primary), ("core", settings.core), ("task", settings.task))
+        ),
     }
 
 
@@ -303,8 +397,41 @@ def _together(settings: ClusterSettings, group: str) -> str:
     )
 
 
-def check(settings: ClusterSettings, project: str = "emr-pipeline") -> Release:
+def _told(rule: Rule, settings: ClusterSettings, group: str) -> str:
+    return f"{group}.{rule.key} ({_values(settings)[rule.key]}) {rule.reason} [{rule.source}]"
+
+
+def _support_mistakes(settings: ClusterSettings, today: date, group: str) -> list[str]:
+    """A release at the end of its support is somebody's decision, written down with the day."""
+    notice = support_notice(settings.release, today)
+    if notice is None or not settings.must_acknowledge_end_of_support:
+        return []
+    period = support(settings.release)
+    assert period is not None, "a notice comes of a period"
+    ends = period.ends or period.standard_until
+    if ends is None or settings.acknowledged_end_of_support == ends:
+        return []
+    said = settings.acknowledged_end_of_support.isoformat() if settings.acknowledged_end_of_support else "absent"
+    return [
+        f"{group}.acknowledgedEndOfSupport is {said}: {notice}; or write {ends.isoformat()} here, which says that you "
+        "know [Amazon EMR Release Guide, Amazon EMR standard support]"
+    ]
+
+
+def warnings(settings: ClusterSettings, release: Release, today: date) -> tuple[str, ...]:
+    """What a person should know about a cluster that is made all the same."""
+    notice = support_notice(release.label, today)
+    rules = broken_rules(facts_of(settings, release), warns=True)
+    return (*([notice] if notice else []), *(_told(rule, settings, "cluster") for rule in rules))
+
+
+def check(settings: ClusterSettings, project: str = "emr-pipeline", today: date | None = None) -> Release:
     """The release of a cluster, after everything about it that can be known was found to fit.
+
+    Args:
+        settings: The cluster.
+        project: What keys begin with in messages.
+        today: The day that the release's support is judged on; by default the present one.
 
     Raises:
         ConfigurationError: with one line a mistake: config key, value, reason and what would do.
@@ -319,9 +446,8 @@ def check(settings: ClusterSettings, project: str = "emr-pipeline") -> Release:
         )
     mistakes = _application_mistakes(settings, release, group)
     mistakes += _version_mistakes(settings, release, group)
-    values = _values(settings)
-    for rule in broken_rules(facts_of(settings, release)):
-        mistakes.append(f"{group}.{rule.key} ({values[rule.key]}) {rule.reason} [{rule.source}]")
+    mistakes += _support_mistakes(settings, today or datetime.now(UTC).date(), group)
+    mistakes += [_told(rule, settings, group) for rule in broken_rules(facts_of(settings, release))]
     for name in ("core", "task"):
         instance_group = settings.core if name == "core" else settings.task
         limits = instance_group.scaling

@@ -24,6 +24,8 @@ YARN_MEMORY_HIGH_PERCENT = 75.0
 """More YARN memory than this left: nodes stand idle. Far above the low mark, so that the two do not alternate."""
 CONTAINERS_PENDING_RATIO = 0.75
 """Containers that wait for each one that runs: memory may look free while no node has room for one of them."""
+HDFS_UTILIZATION_LOW_PERCENT = 25.0
+"""Less HDFS use than this: with a node fewer, the blocks of the default replication still fit three times over."""
 HDFS_UTILIZATION_HIGH_PERCENT = 75.0
 """HDFS use that needs another core node; below the alarm's default, so that scaling gets its chance first."""
 
@@ -119,20 +121,31 @@ def task_scaling_policy(limits: ScalingSettings) -> Document:
     )
 
 
-def core_scaling_policy(limits: ScalingSettings) -> Document:
-    """Core nodes follow HDFS, and only outward: taking one away moves its blocks, or loses them."""
-    return _policy(
-        limits,
-        [
+def core_scaling_policy(limits: ScalingSettings, *, scale_in: bool = False) -> Document:
+    """Core nodes follow HDFS, outward; inward only when asked, for taking one away moves its blocks, or loses them."""
+    rules = [
+        _rule(
+            "ScaleOutOnHdfsUtilization",
+            f"Add 1 when HDFS is more than {HDFS_UTILIZATION_HIGH_PERCENT:g} % full for ten minutes",
+            adjustment=1,
+            metric="HDFSUtilization",
+            comparison="GREATER_THAN",
+            threshold=HDFS_UTILIZATION_HIGH_PERCENT,
+            unit="PERCENT",
+            periods=2,
+        )
+    ]
+    if scale_in:
+        rules.append(
             _rule(
-                "ScaleOutOnHdfsUtilization",
-                f"Add 1 when HDFS is more than {HDFS_UTILIZATION_HIGH_PERCENT:g} % full for ten minutes",
-                adjustment=1,
+                "ScaleInOnHdfsUtilization",
+                f"Remove 1 when HDFS is less than {HDFS_UTILIZATION_LOW_PERCENT:g} % full for an hour",
+                adjustment=-1,
                 metric="HDFSUtilization",
-                comparison="GREATER_THAN",
-                threshold=HDFS_UTILIZATION_HIGH_PERCENT,
+                comparison="LESS_THAN",
+                threshold=HDFS_UTILIZATION_LOW_PERCENT,
                 unit="PERCENT",
-                periods=2,
+                periods=12,
             )
-        ],
-    )
+        )
+    return _policy(limits, rules)

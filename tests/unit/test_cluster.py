@@ -17,6 +17,7 @@ import pulumi_aws as aws
 import pulumi_random as random
 import pulumi_tls as tls
 import pytest
+import yaml
 from pulumi.runtime import rpc
 
 from components.cluster import KerberizedEmrCluster, KerberizedEmrClusterArgs
@@ -83,7 +84,14 @@ def deploy_cluster(
                 "privateKeyPemPkcs8": NODE_KEY if "node" in name else f"{name}-pkcs8",
             },
             random.RandomPassword: lambda _name, _: {"result": PASSWORD},
-            aws.emr.SecurityConfiguration: lambda name, _: {"name": f"{name}-1a2b3c4"},
+        },
+        calls={
+            "aws:secretsmanager/getSecretVersion:getSecretVersion": lambda given: {
+                "id": given["secretId"],
+                "secretId": given["secretId"],
+                "arn": ENVIRONMENT.arn("secretsmanager", f"secret:{given['secretId']}-AbCdEf"),
+                "secretString": f"{given['secretId']}-password",
+            }
         },
     )
 
@@ -216,9 +224,10 @@ def test_a_realm_of_ones_own_replaces_the_regions() -> None:
     assert deployment.result.realm == "DATA.EXAMPLE.COM"
 
 
-def test_the_security_configuration_has_no_name_of_its_own(deployment: Deployment) -> None:
+def test_the_security_configuration_is_named_by_its_content(deployment: Deployment) -> None:
     security = deployment.one(aws.emr.SecurityConfiguration)
-    assert "name" not in security.inputs, "a new content must be able to stand beside the old one"
+    other = deploy_cluster(ClusterSettings(metadata_hop_limit=2)).one(aws.emr.SecurityConfiguration)
+    assert security.inputs["name"] != other.inputs["name"], "a new content must be able to stand beside the old one"
     document = security.document("configuration")
     assert document["AuthenticationConfiguration"]["KerberosConfiguration"]["Provider"] == "ClusterDedicatedKdc"
     archive = deployment.named("cluster-certificate-archive-1")
@@ -361,15 +370,8 @@ def test_a_production_cluster_is_asked_for_as_written_down() -> None:
 
     To accept one: ``UPDATE_GOLDEN=1 python -m pytest tests/unit/test_cluster.py``.
     """
-    settings = ClusterSettings(
-        required_versions={"Spark": "3.3", "Hive": "3.1.3", "Presto": "0.276"},
-        core=InstanceGroupSettings(
-            instance_type="r5.2xlarge", instance_count=4, scaling=ScalingSettings(minimum=4, maximum=8)
-        ),
-        task=InstanceGroupSettings(
-            instance_type="r5.2xlarge", instance_count=2, scaling=ScalingSettings(minimum=2, maximum=20)
-        ),
-    )
+    stack = yaml.safe_load((Path(__file__).resolve().parents[2] / "Pulumi.prod.yaml").read_text())["config"]
+    settings = ClusterSettings.model_validate(stack["emr-pipeline:cluster"])
     deployment = deploy_cluster(settings)
     inputs = dict(emr(deployment).inputs)
     inputs["kerberosAttributes"] = {**secret(inputs["kerberosAttributes"]), "kdcAdminPassword": "(secret)"}
@@ -443,3 +445,117 @@ def test_a_release_near_its_end_is_warned_about_with_the_date() -> None:
     deployment = deploy_cluster(today=date(2026, 11, 23))
     assert any("2027-06-30" in text for text in deployment.warnings), deployment.warnings
     assert deploy_cluster(today=date(2024, 1, 1)).warnings == []
+
+
+# --- Kerberos beyond the cluster
+
+
+def kerberos_of(**kerberos: Any) -> Deployment:
+    return deploy_cluster(ClusterSettings.model_validate({"kerberos": kerberos}))
+
+
+KDC = {
+    "realm": "EXAMPLE.COM",
+    "adminServer": "kdc.example.com",
+    "kdcServer": "kdc.example.com",
+    "administratorPasswordSecret": "kdc-admin",
+}
+
+
+def test_an_external_kdcs_password_is_read_where_it_is_kept() -> None:
+    deployment = kerberos_of(externalKdc=KDC)
+    attributes = secret(emr(deployment).inputs["kerberosAttributes"])
+    assert attributes == {"realm": "EXAMPLE.COM", "kdcAdminPassword": "kdc-admin-password"}
+    assert deployment.all(random.RandomPassword) == [], "a password of ours would open nothing"
+    assert deployment.all(aws.secretsmanager.Secret) == []
+    assert deployment.result.realm == "EXAMPLE.COM"
+    assert "kdc-admin-password" not in json.dumps(deployment.outputs("cluster"))
+
+
+def test_the_shared_password_of_a_trusted_realm_is_read_where_it_is_kept() -> None:
+    trust = {
+        "realm": "AD.EXAMPLE.COM",
+        "domain": "ad.example.com",
+        "adminServer": "ad.example.com",
+        "kdcServer": "ad.example.com",
+        "principalPasswordSecret": "trust",
+    }
+    attributes = secret(emr(kerberos_of(crossRealmTrust=trust)).inputs["kerberosAttributes"])
+    assert attributes["crossRealmTrustPrincipalPassword"] == "trust-password"
+    assert attributes["kdcAdminPassword"] == PASSWORD, "the cluster still has a KDC of its own"
+
+
+def test_three_primaries_run_with_an_external_kdc() -> None:
+    settings = {"primary": {"instanceType": "m5.xlarge", "instanceCount": 3}, "kerberos": {"externalKdc": KDC}}
+    cluster = emr(deploy_cluster(ClusterSettings.model_validate(settings)))
+    assert cluster.inputs["masterInstanceGroup"]["instanceCount"] == 3
+
+
+# --- a certificate that was brought along
+
+
+ARCHIVE = {
+    "uri": "s3://certificates-of-ours/emr/2026.zip",
+    "kmsKeyArn": ENVIRONMENT.arn("kms", "key/certificates"),
+    "expires": "2027-06-01",
+}
+
+
+def test_a_certificate_of_ones_own_takes_the_place_of_the_stacks() -> None:
+    deployment = deploy_cluster(ClusterSettings.model_validate({"certificate": {"archive": ARCHIVE}}))
+    assert [entry.name for entry in deployment.resources if entry.type.startswith("tls:")] == []
+    document = deployment.one(aws.emr.SecurityConfiguration).document("configuration")
+    transit = document["EncryptionConfiguration"]["InTransitEncryptionConfiguration"]
+    assert transit["TLSCertificateConfiguration"]["S3Object"] == ARCHIVE["uri"]
+    assert deployment.outputs("cluster")["certificateExpiry"] == "2027-06-01T00:00:00Z"
+    for role in ("cluster-node-policy", "cluster-service-policy"):
+        statements = policy(deployment, role)
+        assert statements["ReadCertificates"]["Resource"] == "arn:aws:s3:::certificates-of-ours/emr/2026.zip"
+        assert statements["UseCertificateKey"]["Resource"] == ARCHIVE["kmsKeyArn"]
+
+
+def test_a_certificate_near_its_end_is_told_of() -> None:
+    settings = ClusterSettings.model_validate({"certificate": {"archive": ARCHIVE}})
+    assert any("ends on 2027-06-01" in warning for warning in deploy_cluster(settings, today=date(2027, 3, 1)).warnings)
+    assert deploy_cluster(settings).warnings == []
+
+
+def test_the_stacks_certificate_near_its_end_is_told_of() -> None:
+    warnings = deploy_cluster(today=date(2030, 12, 1)).warnings
+    assert any("ends on 2031-01-01" in warning and "certificate.generation" in warning for warning in warnings)
+
+
+# --- roles to S3
+
+
+def test_mapped_roles_can_be_assumed_by_the_nodes_and_no_others() -> None:
+    role = ENVIRONMENT.global_arn("iam", "role/analysts")
+    mapping = {"role": role, "identifierType": "Group", "identifiers": ["analysts"]}
+    deployment = deploy_cluster(ClusterSettings.model_validate({"emrfsRoleMappings": [mapping]}))
+    assert policy(deployment, "cluster-node-policy")["AssumeMappedRoles"]["Resource"] == role
+    assert "AssumeMappedRoles" not in policy(deploy_cluster(), "cluster-node-policy")
+
+
+# --- managed scaling
+
+
+def test_managed_scaling_replaces_its_policy_old_first() -> None:
+    settings = {"managedScaling": {"minimum": 2, "maximum": 10}, "task": {"instanceType": "m5.xlarge"}}
+    deployment = deploy_cluster(ClusterSettings.model_validate(settings))
+    scaling = deployment.one(aws.emr.ManagedScalingPolicy)
+    assert scaling.delete_before_replace, "deleting the old one afterwards would remove the new one's policy"
+    assert scaling.inputs["computeLimits"] == [
+        {
+            "unitType": "Instances",
+            "minimumCapacityUnits": 2,
+            "maximumCapacityUnits": 10,
+            "maximumCoreCapacityUnits": 10,
+            "maximumOndemandCapacityUnits": 10,
+        }
+    ]
+    assert emr(deployment).ignore_changes == ("coreInstanceGroup.instanceCount",), "the number is EMR's"
+    assert deployment.one(aws.emr.InstanceGroup).ignore_changes == ("instanceCount",)
+
+
+def test_without_managed_scaling_there_is_no_policy_of_it(deployment: Deployment) -> None:
+    assert deployment.all(aws.emr.ManagedScalingPolicy) == []

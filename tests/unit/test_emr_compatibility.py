@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 
-from components.emr_compatibility import RULES, ClusterFacts, broken_rules, check, facts_of
+from components.emr_compatibility import RULES, ClusterFacts, broken_rules, check, facts_of, warnings
 from components.emr_release import releases
-from settings import ClusterSettings, ConfigurationError, InstanceGroupSettings, ScalingSettings
+from settings import (
+    ClusterSettings,
+    ConfigurationError,
+    ExternalKdcSettings,
+    InstanceGroupSettings,
+    KerberosSettings,
+    ManagedScalingSettings,
+    ScalingSettings,
+)
 
 DEFAULT = facts_of(ClusterSettings(), releases()["emr-6.9.0"])
 
@@ -52,6 +61,28 @@ BREAKING: dict[str, tuple[ClusterFacts, ClusterFacts]] = {
         changed("emr-7.1.0", also=("Pig",), properties=frozenset()),
     ),
     "three-primaries-external-kdc": (changed(primary_count=3), changed(primary_count=3, kerberos="ExternalKdc")),
+    "three-primaries-protection": (
+        changed(primary_count=3, kerberos="ExternalKdc", termination_protection=False),
+        changed(primary_count=3, kerberos="ExternalKdc"),
+    ),
+    "managed-or-custom-scaling": (changed(managed_scaling=True), changed(managed_scaling=True, custom_scaling=False)),
+    "managed-scaling-sees-yarn-only": (
+        changed(managed_scaling=True, custom_scaling=False),
+        changed(managed_scaling=True, custom_scaling=False, without="Presto"),
+    ),
+    "core-scale-in-above-replication": (
+        changed(core_scale_in=True, core_minimum=2, replication=2),
+        changed(core_scale_in=True, core_minimum=3, replication=2),
+    ),
+    "persistent-without-auto-termination": (changed(auto_termination=True), changed()),
+    "burstable-types": (
+        changed(instance_types={"task": "t3.xlarge"}),
+        changed(instance_types={"task": "trn1.2xlarge"}),
+    ),
+    "one-architecture": (
+        changed(instance_types={"core": "m6g.xlarge", "task": "m5.xlarge"}),
+        changed(instance_types={"core": "m6g.xlarge", "task": "r7gd.xlarge"}),
+    ),
     "metadata-service-release": (changed("emr-6.1.1"), changed("emr-6.1.1", minimum_metadata_version=1)),
     "log-encryption-release": (changed("emr-6.0.1"), changed("emr-6.0.1", log_encryption_key=False)),
     "graviton-release": (
@@ -61,6 +92,10 @@ BREAKING: dict[str, tuple[ClusterFacts, ClusterFacts]] = {
 }
 
 
+def broken_by(facts: ClusterFacts) -> set[str]:
+    return {rule.id for warns in (False, True) for rule in broken_rules(facts, warns=warns)}
+
+
 def test_every_rule_has_a_cluster_that_breaks_it_and_one_that_does_not() -> None:
     assert set(BREAKING) == {rule.id for rule in RULES}
     assert len({rule.id for rule in RULES}) == len(RULES), "an id names one rule"
@@ -68,16 +103,16 @@ def test_every_rule_has_a_cluster_that_breaks_it_and_one_that_does_not() -> None
 
 @pytest.mark.parametrize("rule", BREAKING)
 def test_a_cluster_that_breaks_the_rule_is_found(rule: str) -> None:
-    assert rule in {broken.id for broken in broken_rules(BREAKING[rule][0])}
+    assert rule in broken_by(BREAKING[rule][0])
 
 
 @pytest.mark.parametrize("rule", BREAKING)
 def test_the_nearest_cluster_that_keeps_the_rule_is_left_alone(rule: str) -> None:
-    assert rule not in {broken.id for broken in broken_rules(BREAKING[rule][1])}
+    assert rule not in broken_by(BREAKING[rule][1])
 
 
 def test_the_default_cluster_breaks_nothing() -> None:
-    assert broken_rules(DEFAULT) == ()
+    assert broken_by(DEFAULT) == set()
     assert check(ClusterSettings()).label == "emr-6.9.0"
 
 
@@ -184,3 +219,95 @@ def test_every_mistake_is_told_at_once_under_the_projects_name() -> None:
     keys = ("requiredVersions.Spark", "Presto and Trino", "JupyterHub", "core.instanceCount is 9", "too old for Trino")
     for key in keys:
         assert any(key in line for line in lines), f"{key} is missing in {lines}"
+
+
+# --- end of support, which somebody must have read
+
+LEFT = date(2026, 9, 1)
+
+
+def test_a_release_out_of_support_stops_where_that_must_be_acknowledged() -> None:
+    settings = ClusterSettings(must_acknowledge_end_of_support=True)
+    with pytest.raises(ConfigurationError) as caught:
+        check(settings, today=LEFT)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("emr-pipeline:cluster.acknowledgedEndOfSupport is absent: emr-6.9.0 left standard support")
+    assert "write 2027-06-30 here" in line, "the remedy is in the message"
+
+
+def test_another_day_than_the_releases_acknowledges_nothing() -> None:
+    settings = ClusterSettings(must_acknowledge_end_of_support=True, acknowledged_end_of_support=date(2026, 8, 31))
+    with pytest.raises(ConfigurationError, match="is 2026-08-31"):
+        check(settings, today=LEFT)
+
+
+def test_the_acknowledged_release_goes_on_under_a_warning() -> None:
+    settings = ClusterSettings(must_acknowledge_end_of_support=True, acknowledged_end_of_support=date(2027, 6, 30))
+    release = check(settings, today=LEFT)
+    (warning,) = warnings(settings, release, LEFT)
+    assert "2027-06-30" in warning, "an acknowledged end comes all the same"
+
+
+def test_a_supported_release_needs_no_acknowledgement() -> None:
+    assert check(ClusterSettings(must_acknowledge_end_of_support=True), today=date(2025, 1, 1)).label == "emr-6.9.0"
+    assert warnings(ClusterSettings(), releases()["emr-6.9.0"], date(2025, 1, 1)) == ()
+
+
+# --- moving on: one setting
+
+
+@pytest.mark.parametrize("label", [label for label, known in releases().items() if not known.before("6.9.0")])
+def test_every_release_from_the_default_on_is_a_change_of_one_setting(label: str) -> None:
+    release = check(ClusterSettings(release=label), today=date(2025, 1, 1))
+    assert release.label == label, "nothing but the label had to change for a cluster that fits"
+    assert broken_rules(facts_of(ClusterSettings(release=label), release)) == ()
+
+
+def test_required_versions_say_what_moving_on_would_change() -> None:
+    lines = mistakes(release="emr-7.13.0", required_versions={"Spark": "3.3", "Hive": "3.1.3", "Presto": "0.276"})
+    assert 'requiredVersions.Presto is "0.276": emr-7.13.0 brings Presto 0.287-amzn-7' in lines[0]
+    assert 'requiredVersions.Spark is "3.3": emr-7.13.0 brings Spark 3.5.6-amzn-2' in lines[1]
+    assert "emr-6.9.0 and emr-6.9.1 would do" in lines[2]
+
+
+# --- rules that settings can break
+
+
+KDC = ExternalKdcSettings(
+    realm="EXAMPLE.COM",
+    admin_server="kdc.example.com",
+    kdc_server="kdc.example.com",
+    administrator_password_secret="kdc",
+)
+THREE = InstanceGroupSettings(instance_type="m5.xlarge", instance_count=3)
+FIXED = InstanceGroupSettings(instance_type="m5.xlarge", instance_count=1)
+
+
+def test_three_primaries_need_an_external_kdc_and_protection() -> None:
+    (line,) = mistakes(primary=THREE)
+    assert "cluster.primary.instanceCount (3) is 3: a KDC of the cluster's own" in line
+    (line,) = mistakes(primary=THREE, kerberos=KerberosSettings(external_kdc=KDC), termination_protection=False)
+    assert "cluster.terminationProtection (false)" in line
+    assert check(ClusterSettings(primary=THREE, kerberos=KerberosSettings(external_kdc=KDC))).label == "emr-6.9.0"
+
+
+def test_managed_scaling_takes_the_place_of_custom_scaling() -> None:
+    managed = ManagedScalingSettings(minimum=2, maximum=10)
+    (line,) = mistakes(managed_scaling=managed)
+    assert "cluster.managedScaling (2 to 10 nodes)" in line
+    assert "task has one by default" in line, "whoever did not write it must learn where it comes from"
+    settings = ClusterSettings(managed_scaling=managed, task=FIXED)
+    (warning,) = warnings(settings, check(settings), date(2025, 1, 1))
+    assert "looks at YARN alone" in warning
+
+
+@pytest.mark.parametrize(("count", "minimum", "works"), [(3, 2, False), (3, 3, True), (12, 3, True), (4, 4, True)])
+def test_core_nodes_leave_only_where_blocks_find_another_place(count: int, minimum: int, works: bool) -> None:
+    core = InstanceGroupSettings(
+        instance_type="m5.xlarge", instance_count=count, scaling=ScalingSettings(minimum=minimum, maximum=12)
+    )
+    if works:
+        assert check(ClusterSettings(core=core, core_scale_in=True)).label == "emr-6.9.0"
+    else:
+        (line,) = mistakes(core=core, core_scale_in=True)
+        assert f"cluster.core.scaling.minimum ({minimum})" in line

@@ -14,7 +14,11 @@ from components.scaling import core_scaling_policy, scale_out_step, task_scaling
 from settings import ScalingSettings
 
 LIMITS = ScalingSettings(minimum=1, maximum=9)
-POLICIES = {"task": task_scaling_policy(LIMITS), "core": core_scaling_policy(LIMITS)}
+POLICIES = {
+    "task": task_scaling_policy(LIMITS),
+    "core": core_scaling_policy(LIMITS),
+    "core inward": core_scaling_policy(LIMITS, scale_in=True),
+}
 
 
 def rules(policy: Document) -> dict[str, tuple[str, int]]:
@@ -40,6 +44,15 @@ def test_core_nodes_come_by_hdfs_and_never_leave() -> None:
     found = rules(POLICIES["core"])
     assert {metric for metric, _ in found.values()} == {"HDFSUtilization"}, "YARN's needs are the task group's"
     assert all(adjustment > 0 for _, adjustment in found.values()), "a core node that leaves moves or loses its blocks"
+
+
+def test_core_nodes_leave_only_when_asked_and_slowly() -> None:
+    found = rules(POLICIES["core inward"])
+    assert found["ScaleInOnHdfsUtilization"] == ("HDFSUtilization", -1)
+    alarms = {rule["Name"]: rule["Trigger"]["CloudWatchAlarmDefinition"] for rule in POLICIES["core inward"]["Rules"]}
+    out, back = alarms["ScaleOutOnHdfsUtilization"], alarms["ScaleInOnHdfsUtilization"]
+    assert back["Threshold"] * 3 <= out["Threshold"], "a node fewer must not fill HDFS so that one comes again"
+    assert back["EvaluationPeriods"] * back["Period"] == 3600, "an hour's quiet, not a pause between two steps"
 
 
 @pytest.mark.parametrize("group", POLICIES)

@@ -18,6 +18,13 @@ import settings
 from components.rules import rules
 
 TAGS = {"owner": "team", "costCentre": "1"}
+KEY = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd"
+EXTERNAL_KDC = {
+    "realm": "EXAMPLE.COM",
+    "adminServer": "kdc.example.com",
+    "kdcServer": "kdc.example.com",
+    "administratorPasswordSecret": "kdc",
+}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -206,9 +213,36 @@ def test_a_slip_of_type_is_told_in_words(groups: dict[str, Any], said: str) -> N
         ({"storage": {"onDestroy": "delete"}}, "storage", "deleting data needs both"),
         ({"cluster": {"release": "6.9.0"}}, "cluster.release", "emr-"),
         (
-            {"cluster": {"primary": {"instanceType": "m5.xlarge", "instanceCount": 3}}},
+            {"cluster": {"primary": {"instanceType": "m5.xlarge", "instanceCount": 2}}},
             "cluster",
-            "three primary nodes need an external KDC",
+            "EMR runs 1 or 3 primary nodes",
+        ),
+        (
+            {"cluster": {"task": {"instanceType": "m5.xlarge", "spotBidPrice": "cheap"}}},
+            "cluster.task.spotBidPrice",
+            "cheap",
+        ),
+        ({"cluster": {"kerberos": {"realm": "lower.case"}}}, "cluster.kerberos.realm", "lower.case"),
+        (
+            {"cluster": {"kerberos": {"realm": "OWN", "externalKdc": EXTERNAL_KDC}}},
+            "cluster.kerberos",
+            "realm is set beside externalKdc",
+        ),
+        ({"cluster": {"coreScaleIn": True}}, "cluster", "nothing scales core nodes"),
+        (
+            {"cluster": {"managedScaling": {"minimum": 2, "maximum": 4, "maximumCore": 5}}},
+            "cluster.managedScaling",
+            "maximumCore 5 is more than maximum 4",
+        ),
+        ({"cluster": {"metadataHopLimit": 65}}, "cluster.metadataHopLimit", "less than or equal to 64"),
+        (
+            {
+                "cluster": {
+                    "certificate": {"archive": {"uri": "s3://b/c.pem", "kmsKeyArn": KEY, "expires": "2030-01-01"}}
+                }
+            },
+            "cluster.certificate.archive.uri",
+            "zip",
         ),
         (
             {"cluster": {"core": {"instanceType": "m5.xlarge", "spotBidPrice": "0.1"}}},

@@ -505,6 +505,62 @@ def _shrink_group(operation: Operation, identifier: str, state: State) -> None:
         )
 
 
+# -- managed scaling ---------------------------------------------------------------------------------------------------
+
+
+def _managed_policy(inputs: Inputs) -> dict[str, Any]:
+    (limits,) = inputs["computeLimits"]
+    policy = {
+        "ComputeLimits": pick(
+            limits,
+            "unitType",
+            "minimumCapacityUnits",
+            "maximumCapacityUnits",
+            "maximumCoreCapacityUnits",
+            maximumOndemandCapacityUnits="MaximumOnDemandCapacityUnits",
+        )
+    }
+    return {**policy, **pick(inputs, "scalingStrategy", "utilizationPerformanceIndex")}
+
+
+def _put_managed_scaling(operation: Operation, inputs: Inputs) -> str:
+    operation.client("emr").put_managed_scaling_policy(
+        ClusterId=inputs["clusterId"], ManagedScalingPolicy=_managed_policy(inputs)
+    )
+    return inputs["clusterId"]
+
+
+def _read_managed_scaling(operation: Operation, identifier: str, prior: State) -> State | None:
+    if _describe_cluster(operation, identifier) is None:
+        return None
+    policy = operation.client("emr").get_managed_scaling_policy(ClusterId=identifier).get("ManagedScalingPolicy")
+    if not policy:
+        return None
+    limits = policy["ComputeLimits"]
+    state: State = {
+        "clusterId": identifier,
+        "computeLimits": [
+            given(
+                unitType=limits["UnitType"],
+                minimumCapacityUnits=limits["MinimumCapacityUnits"],
+                maximumCapacityUnits=limits["MaximumCapacityUnits"],
+                maximumCoreCapacityUnits=limits.get("MaximumCoreCapacityUnits"),
+                maximumOndemandCapacityUnits=limits.get("MaximumOnDemandCapacityUnits"),
+            )
+        ],
+    }
+    for name in ("scalingStrategy", "utilizationPerformanceIndex"):
+        member = name[:1].upper() + name[1:]
+        if policy.get(member) is not None:
+            state[name] = policy[member]
+    return state
+
+
+def _remove_managed_scaling(operation: Operation, identifier: str, state: State) -> None:
+    if _describe_cluster(operation, identifier) is not None:
+        operation.client("emr").remove_managed_scaling_policy(ClusterId=identifier)
+
+
 _VOLUMES = names("masterInstanceGroup.ebsConfigs coreInstanceGroup.ebsConfigs")
 
 TYPES = (
@@ -569,5 +625,13 @@ TYPES = (
         read=_read_group,
         update=_update_group,
         delete=_shrink_group,
+    ),
+    ResourceType(
+        token="aws:emr/managedScalingPolicy:ManagedScalingPolicy",
+        source="managed_scaling_policy.go: everything replaces; its id is the cluster's",
+        handles=names("clusterId computeLimits scalingStrategy utilizationPerformanceIndex"),
+        create=_put_managed_scaling,
+        read=_read_managed_scaling,
+        delete=_remove_managed_scaling,
     ),
 )

@@ -9,6 +9,7 @@ from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
 from sandbox.providers.table import (
     Change,
+    Function,
     Inputs,
     Operation,
     ResourceType,
@@ -137,6 +138,32 @@ def _delete_version(operation: Operation, identifier: str, state: State) -> None
     for stage in sorted({*state.get("versionStages", [])} - {"AWSCURRENT", "AWSPREVIOUS"}):
         absent(functools.partial(remove, stage), *missing)
 
+
+def _secret_version(operation: Operation, arguments: Inputs) -> State:
+    """Source: ``secret_version_data_source.go``."""
+    secret = arguments["secretId"]
+    wanted = pick(arguments, "versionId", "versionStage") or {"VersionStage": "AWSCURRENT"}
+    answer = operation.client("secretsmanager").get_secret_value(SecretId=secret, **wanted)
+    state: State = {
+        "id": f"{secret}|{answer['VersionId']}",
+        "secretId": secret,
+        "arn": answer["ARN"],
+        "versionId": answer["VersionId"],
+        "versionStages": answer.get("VersionStages") or [],
+        "createdDate": answer["CreatedDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "secretString": answer.get("SecretString") or "",
+        "secretBinary": base64.b64encode(answer.get("SecretBinary") or b"").decode(),
+    }
+    return {**state, **pick(arguments, versionStage="versionStage")}
+
+
+FUNCTIONS = (
+    Function(
+        token="aws:secretsmanager/getSecretVersion:getSecretVersion",
+        arguments=names("region secretId versionId versionStage"),
+        call=_secret_version,
+    ),
+)
 
 TYPES = (
     ResourceType(

@@ -73,6 +73,16 @@ def scaling(maximum: int) -> str:
     return json.dumps({"Constraints": {"MinCapacity": 1, "MaxCapacity": maximum}, "Rules": [rule]})
 
 
+def limits(maximum: int) -> dict[str, Any]:
+    return {
+        "unitType": "Instances",
+        "minimumCapacityUnits": 1,
+        "maximumCapacityUnits": maximum,
+        "maximumCoreCapacityUnits": 2,
+        "maximumOndemandCapacityUnits": maximum,
+    }
+
+
 def bucket_setting(**settings: Any) -> Given:
     return lambda world: {"bucket": world.bucket, **settings}
 
@@ -538,6 +548,11 @@ CASES: tuple[Case, ...] = (
             "coreInstanceGroup": {"instanceType": "m5.2xlarge", "instanceCount": 2, "ebsConfigs": VOLUMES},
         },
         absent=frozenset(["coreInstanceFleet", "masterInstanceFleet", "steps"]),
+    ),
+    Case(
+        "aws:emr/managedScalingPolicy:ManagedScalingPolicy",
+        lambda world: {"clusterId": world.cluster, "computeLimits": [limits(4)]},
+        replaces={"computeLimits": [limits(8)]},
     ),
     Case(
         "aws:emr/instanceGroup:InstanceGroup",

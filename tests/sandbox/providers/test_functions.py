@@ -49,3 +49,12 @@ def test_prefix_lists_by_name(aws: ProviderDriver, world: World) -> None:
     assert found["id"] == world.prefix_list
     with pytest.raises(grpc.RpcError, match="0 prefix lists match"):
         aws.invoke(token, {"name": "no-such-list"})
+
+
+def test_a_secret_is_read_by_its_name(aws: ProviderDriver, world: World) -> None:
+    world.client("secretsmanager").create_secret(Name="kdc-admin", SecretString="the password")
+    read = aws.invoke("aws:secretsmanager/getSecretVersion:getSecretVersion", {"secretId": "kdc-admin"})
+    assert read["secretString"] == "the password"
+    assert read["versionStages"] == ["AWSCURRENT"]
+    with pytest.raises(grpc.RpcError, match="can't find"):
+        aws.invoke("aws:secretsmanager/getSecretVersion:getSecretVersion", {"secretId": "nobody's"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -69,7 +70,9 @@ def test_a_resource_lives(case: Case, drivers: dict[str, ProviderDriver], world:
         rest = {other: value for other, value in given.items() if not {key, other} <= case.exclusive}
         other = driver.check(case.token, name, {**rest, key: value}, resource.inputs)
         difference = driver.diff(resource, other)
-        assert any(path.split(".")[0] == key for path in difference.replaces), f"another {key} is another resource"
+        assert any(re.split(r"[.\[]", path)[0] == key for path in difference.replaces), (
+            f"another {key} is another resource"
+        )
 
     driver.delete(resource)
     if not case.stays:
