@@ -509,3 +509,37 @@ def _has_external_id(statement: Statement) -> Match:
 def no_users_or_keys(resource: Resource, settings: Settings) -> Findings:
     """An access key works until somebody remembers it."""
     yield violation("", "is a credential that does not end by itself")
+
+
+_SERVICES_LET_IN: Final = (
+    "aws:s3/bucket:Bucket",
+    "aws:s3/bucketPolicy:BucketPolicy",
+    "aws:sns/topic:Topic",
+    "aws:sns/topicPolicy:TopicPolicy",
+    "aws:sqs/queue:Queue",
+    "aws:sqs/queuePolicy:QueuePolicy",
+)
+
+
+@family.resource_rule(
+    "IAM-09",
+    "services-bounded",
+    "Services are let in for somebody in particular",
+    Severity.MEDIUM,
+    _SERVICES_LET_IN,
+    fix="Add the condition aws:SourceArn or aws:SourceAccount.",
+    source=_GUIDE + "The confused deputy problem: cross-service confused deputy prevention",
+)
+def services_bounded(resource: Resource, settings: Settings) -> Findings:
+    """A service acts for whoever asks it to, in any account, unless the policy says for whom."""
+    document = parse_document(resource.value("policy"))
+    if document is None or isinstance(document, Unknown | Malformed):
+        return  # The rule on who is let in says what is not known.
+    for statement in document:
+        if statement.allows is not Match.YES or not any(p.kind.casefold() == "service" for p in statement.principals):
+            continue
+        tied = bound(statement)
+        if tied is Match.NO:
+            yield violation(f"policy.{statement.where}", "lets a service in for anybody who asks it")
+        elif tied is Match.MAYBE:
+            yield undecided(f"policy.{statement.where}", "lets a service in; for whom is not known yet")

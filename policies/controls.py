@@ -36,7 +36,7 @@ _CONTROLS: Final[dict[str, str]] = {
     "KMS-01": "SC-12 SC-28",
     "KMS-02": _NOT_PUBLIC,
     "KMS-03": "SC-12",
-    **dict.fromkeys(("IAM-01", "IAM-02", "IAM-03", "IAM-04", "IAM-05", "IAM-06", "IAM-07"), _LEAST),
+    **dict.fromkeys(("IAM-01", "IAM-02", "IAM-03", "IAM-04", "IAM-05", "IAM-06", "IAM-07", "IAM-09"), _LEAST),
     "IAM-08": "AC-2 IA-2 IA-5",
     **dict.fromkeys(("LAM-01", "LAM-02"), _NOT_PUBLIC),
     **dict.fromkeys(("LAM-03", "SFN-02"), "AU-12 SI-4"),

@@ -269,9 +269,9 @@ def _fixed_arn(value: str) -> bool:
     arn = parse_arn(value)
     if arn is None:
         return False
-    if arn.account:
-        return _fixed(arn.account)
-    return arn.service == "s3" and _fixed(arn.resource.partition("/")[0])
+    if arn.service == "s3" and _fixed(arn.resource.partition("/")[0]):
+        return True  # Names of buckets are nobody else's, whatever stands in the account's place (arn:aws:s3:*:*:name).
+    return bool(arn.account) and _fixed(arn.account)
 
 
 def _narrow_network(value: str) -> bool:

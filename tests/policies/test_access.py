@@ -455,7 +455,35 @@ def iam_08() -> list[Case]:
     ]
 
 
-CASES = [case for make in (iam_01, iam_02, iam_03, iam_04, iam_05, iam_06, iam_07, iam_08) for case in make()]
+def iam_09() -> list[Case]:
+    rule, queue = "IAM-09", "aws:sqs/queuePolicy:QueuePolicy"
+
+    def let_in(principal: Any, type: str = queue, **condition: Any) -> R:
+        statement = {"Effect": "Allow", "Principal": principal, "Action": "*", "Resource": "*", "Condition": condition}
+        return R(type, "p", {"policy": {"Statement": [statement]}})
+
+    events = {"Service": ["events.amazonaws.com"]}
+    anywhere = {"aws:SourceArn": "arn:aws:events:*:*:rule/x"}
+    return [
+        bad(rule, "for anybody", let_in(events)),
+        bad(rule, "for a topic", let_in(events, "aws:sns/topicPolicy:TopicPolicy")),
+        bad(rule, "by a condition that binds nobody", let_in(events, ArnLike=anywhere)),
+        bad(rule, "over TLS, whoever asks", let_in(events, Bool={"aws:SecureTransport": "true"})),
+        good(rule, "for an account", let_in(events, StringEquals={"AWS:SourceAccount": "111122223333"})),
+        good(rule, "for a rule", let_in(events, ArnEquals={"aws:SourceArn": ARN_OF_RULE})),
+        good(
+            rule, "for a bucket, of which there is one", let_in(events, ArnLike={"aws:SourceArn": "arn:aws:s3:*:*:raw"})
+        ),
+        good(rule, "no service", let_in({"AWS": "arn:aws:iam::111122223333:role/x"})),
+        good(rule, "no policy", R(queue, "p", {})),
+        good(rule, "no JSON, which SQS-02 speaks of", R(queue, "p", {"policy": "{"})),
+        open_question(rule, "not known yet", let_in(events, StringEquals={"aws:SourceAccount": UNKNOWN})),
+    ]
+
+
+ARN_OF_RULE = "arn:aws:events:eu-west-1:111122223333:rule/x"
+
+CASES = [case for make in (iam_01, iam_02, iam_03, iam_04, iam_05, iam_06, iam_07, iam_08, iam_09) for case in make()]
 
 
 @parametrize(CASES)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import pytest
 
-from policies.adapter import judge, settings_of
 from policies.exceptions import load_exceptions
-from policies.model import Resource, Rule, Settings, Stack
 from policies.registry import RULES
 from tests.policies import program
-from tests.policies.harness import Engine, R, Said, as_input, as_resource, undecided
+from tests.policies.changes import ABSENT, broken_rules, changed_inputs
+from tests.policies.harness import Engine, R, Said, undecided
 
 ID_OF = {rule.policy_name: rule.id for rule in RULES}
 POLICIES = program.ROOT / "policies"
@@ -32,40 +29,6 @@ def engine(stack: str) -> Engine:
     }
     levels = {ID_OF[name]: entry["enforcementLevel"] for name, entry in document.items() if "enforcementLevel" in entry}
     return Engine(config=config, levels=levels, exceptions=load_exceptions())
-
-
-@functools.cache
-def configured(stack: str) -> tuple[tuple[Rule, Settings], ...]:
-    """The rules that are on in a stack, with their settings."""
-    document: Mapping[str, Any] = json.loads((POLICIES / f"config.{stack}.json").read_text(encoding="utf-8"))
-    entries = ((rule, document.get(rule.policy_name, {})) for rule in RULES)
-    return tuple(
-        (rule, settings_of(rule, entry))
-        for rule, entry in entries
-        if entry.get("enforcementLevel", "advisory" if rule.enabled else "disabled") != "disabled"
-    )
-
-
-def broken_rules(stack: str, resources: Sequence[R], changed: R | None, known: bool) -> set[str]:
-    """Ids of the rules that find something, when of the inputs only those of `changed` are new.
-
-    The whole pack on a whole stack takes a second through the servicer; this asks the rules themselves.
-    """
-    seen = Stack([as_resource(resource, known) for resource in resources])
-    found: set[str] = set()
-    for rule, settings in configured(stack):
-        if rule.stack_check is not None:
-            judged = [(resource, seen) for resource in seen.resources]
-        else:
-            judged = [(as_input(changed, known), None)] if changed is not None else []
-        for resource, whole in judged:
-            if rule.judges(resource.type) and not _excused(rule, resource):
-                found |= {rule.id for finding in judge(rule, resource, whole, settings) if finding.decided}
-    return found
-
-
-def _excused(rule: Rule, resource: Resource) -> bool:
-    return any(e.holds(rule.id, resource, date.today()) for e in load_exceptions())
 
 
 @functools.cache
@@ -109,8 +72,6 @@ def test_production_loosens_nothing() -> None:
 
 # One part changed at a time.
 
-ABSENT = object()
-
 
 @dataclass(frozen=True)
 class Change:
@@ -130,30 +91,6 @@ def change(
     what: str, rules: str, type: str, path: Sequence[str | int], value: Any, name: str = "", *, late: bool = True
 ) -> Change:
     return Change(what, tuple(rules.split()), type, lambda resource: name in resource.name, tuple(path), value, late)
-
-
-def _set(values: Mapping[str, Any], path: Sequence[str | int], value: Any) -> dict[str, Any]:
-    """A copy of some inputs with one part replaced; JSON texts on the way are opened and closed again."""
-    copied: Any = copy.deepcopy(dict(values))
-    return _put(copied, path, value)
-
-
-def _put(container: Any, path: Sequence[str | int], value: Any) -> Any:
-    if isinstance(container, str):
-        return json.dumps(_put(json.loads(container), path, value))
-    if not path:
-        return value
-    key, rest = path[0], path[1:]
-    if value is ABSENT and not rest:
-        del container[key]
-    elif isinstance(container, list):
-        if key == "+":
-            container.append(value)
-        else:
-            container[key] = _put(container[key], rest, value)
-    else:
-        container[key] = _put(container.get(key), rest, value) if rest else value
-    return container
 
 
 GROUP_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
@@ -410,8 +347,8 @@ def _changed(resources: Sequence[R], change: Change) -> tuple[list[R], R]:
         if done is not None or resource.type != change.type or not change.where(resource):
             changed.append(resource)
             continue
-        inputs = _set(resource.inputs, change.path, change.value)
-        late = _set(resource.late or {}, change.path, change.value) if change.late else resource.late
+        inputs = changed_inputs(resource.inputs, change.path, change.value)
+        late = changed_inputs(resource.late or {}, change.path, change.value) if change.late else resource.late
         first = change.path[0] if change.path else None
         # A value that the program writes itself is made of nothing else.
         depends = {k: v for k, v in (resource.depends or {}).items() if k != first or len(change.path) > 1}
