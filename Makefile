@@ -56,6 +56,13 @@ format: setup ## format the code
 generate: setup ## make what is made from the program: the schema of stack files, configuration and policy pages
 	@$(VENV)/python -m tools.generate
 
+.PHONY: new-stack cost
+new-stack: setup ## write a valid stack file from a few answers: NAME=team-a [ARGS="--like prod --region …"]
+	@$(VENV)/python -m tools.new_stack $(if $(NAME),"$(NAME)","") $(ARGS)
+
+cost: setup ## what a stack costs a month, and what would save: STACK=dev [ARGS="--data-gb 2000"]
+	@$(VENV)/python -W ignore -m tools.cost "$(STACK)" $(ARGS)
+
 lock: setup ## resolve requirements.in into requirements.lock
 	@PATH="$$PATH:.cache/uv/bin" uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -q -o requirements.lock

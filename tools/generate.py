@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from policies import document
-from tools import configuration_document, stack_schema
+from tools import configuration_document, cost, stack_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -16,6 +16,7 @@ FILES: Mapping[Path, Callable[[], str]] = {
     stack_schema.FILE: stack_schema.render,
     configuration_document.FILE: configuration_document.render,
     document.FILE: document.render,
+    cost.PAGE: cost.render,
 }
 """What is made, and the function that makes its text."""
 
