@@ -15,6 +15,7 @@ from components.dispatch import ObjectDispatcher, ObjectDispatcherArgs
 from components.encryption import EncryptionKeys, EncryptionKeysArgs
 from components.environment import AwsEnvironment
 from components.job import PipelineJob, PipelineJobArgs
+from components.key_policies import Partners
 from components.ledger import ObjectLedger, ObjectLedgerArgs
 from components.network import SecureVpc, SecureVpcArgs
 from components.notifications import NotificationTopics, NotificationTopicsArgs
@@ -37,7 +38,17 @@ def main() -> None:
     environment = AwsEnvironment.look_up(pulumi.InvokeOptions(provider=provider))
 
     keys = EncryptionKeys(
-        "keys", EncryptionKeysArgs(settings.encryption, environment, protect=not settings.storage.force_destroy), here
+        "keys",
+        EncryptionKeysArgs(
+            settings=settings.encryption,
+            environment=environment,
+            partners=Partners(
+                producers=tuple(producer.principal for producer in settings.storage.producers),
+                consumers=tuple(consumer.principal for consumer in settings.storage.consumers),
+            ),
+            protect=not settings.storage.force_destroy,
+        ),
+        here,
     )
 
     buckets = EncryptedBuckets(

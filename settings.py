@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import itertools
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -71,10 +72,66 @@ def _private_block(value: str) -> str:
 
 PrivateBlock = Annotated[str, AfterValidator(_private_block)]
 
+
+def _form(pattern: str, what: str) -> AfterValidator:
+    """Accept texts of a form, and tell people what it is rather than the pattern."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"must be {what}")
+        return value
+
+    return AfterValidator(check)
+
+
+_ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
+
+RoleArn = Annotated[str, _form(_ROLE_ARN, "the ARN of an IAM role, arn:<partition>:iam::<account>:role/<name>")]
+"""ARN of an IAM role."""
+
+Principal = Annotated[
+    str,
+    _form(
+        rf"\d{{12}}|{_ROLE_ARN}", "an account's twelve digits, as text, or the ARN of a role (no users, no wildcards)"
+    ),
+]
+"""Somebody of another account: the account's twelve digits (its administrators then say who), or a role's ARN."""
+
 LogRetentionDays = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
 """Days that CloudWatch Logs accepts for a log group (PutRetentionPolicy)."""
+
+
+def _server_block(value: str) -> str:
+    """Accept a few addresses, and no public network at large: Kerberos servers are known machines."""
+    network = ipaddress.ip_network(value, strict=True)
+    if not isinstance(network, ipaddress.IPv4Network) or network.prefixlen < 24:
+        raise ValueError("must be an IPv4 network of /24 or smaller (one server: /32): a way out is for known servers")
+    return value
+
+
+class KerberosServerSettings(SettingsModel):
+    """Servers outside the cluster that its nodes authenticate with: they may go there, on Kerberos's ports alone."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    """What people call it; part of the rules' names. Renaming replaces the rules."""
+    cidr_block: Annotated[str, AfterValidator(_server_block)]
+    """Where they are, /24 to /32."""
+    kind: Literal["kdc", "active-directory"] = "kdc"
+    """A KDC (Kerberos, password change, administration), or domain controllers of a cross-realm trust (Kerberos,
+    password change, DNS, LDAP, global catalogue and SMB too)."""
+
+
+class ExistingVpcSettings(SettingsModel):
+    """A VPC that somebody else keeps. It is checked, and nothing in it is changed but what the stack adds."""
+
+    vpc_id: Annotated[str, _form(r"vpc-[0-9a-f]{8,17}", "the id of a VPC, vpc-… with 8 or 17 digits")]
+    """The VPC."""
+    private_subnet_ids: tuple[
+        Annotated[str, _form(r"subnet-[0-9a-f]{8,17}", "the id of a subnet, subnet-… with 8 or 17 digits")], ...
+    ] = Field(min_length=1, max_length=4)
+    """Its subnets for nodes and functions, one a zone; the cluster goes in the first."""
 
 
 class NetworkSettings(SettingsModel):
@@ -106,6 +163,37 @@ class NetworkSettings(SettingsModel):
     Never ``execute-api``: managed scaling fails beside it."""
     flow_log_retention_days: LogRetentionDays = 90
     """Days that the VPC's flow logs are kept."""
+    network_acls: Literal["default", "explicit"] = "default"
+    """Network ACLs of the subnets: the one that AWS makes, which lets everything pass and leaves the choice to the
+    security groups; or one of our own for private and one for public subnets, where a second fence is required."""
+    kerberos_servers: tuple[KerberosServerSettings, ...] = Field(default=(), max_length=8)
+    """Outside KDCs and domain controllers that nodes may reach. Empty for a cluster with a KDC of its own."""
+    existing_vpc: ExistingVpcSettings | None = None
+    """Put the cluster in this VPC instead of making one. The VPC brings its own endpoints (`interfaceEndpoints` are
+    then looked for, not made), and `natGateways` only says whether nodes may go out on 443 through what is there."""
+
+    @field_validator("kerberos_servers")
+    @classmethod
+    def _servers_apart(cls, value: tuple[KerberosServerSettings, ...]) -> tuple[KerberosServerSettings, ...]:
+        names = [server.name for server in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"names {', '.join(twice)} twice; rules are known by the server's name")
+        return value
+
+    @model_validator(mode="after")
+    def _existing_vpc_is_its_owners(self) -> Self:
+        if self.existing_vpc is None:
+            return self
+        made = {"cidr_block": "cidrBlock", "availability_zone_count": "availabilityZoneCount"}
+        ours = [key for name, key in made.items() if name in self.model_fields_set]
+        if ours:
+            raise ValueError(
+                f"existingVpc and {', '.join(ours)} are both given: an existing VPC has its addresses and zones already"
+            )
+        if self.network_acls == "explicit":
+            raise ValueError("networkAcls is 'explicit' with existingVpc: its subnets' ACLs are its owner's to set")
+        return self
 
     @field_validator("interface_endpoints")
     @classmethod
@@ -122,8 +210,169 @@ class EncryptionSettings(SettingsModel):
     """Days between the deletion of a key and the loss of everything that it encrypts."""
     rotation_period_days: int = Field(default=365, ge=90, le=2560)
     """Days between two automatic rotations of the key material."""
-    administrators: tuple[str, ...] = ()
+    administrators: tuple[RoleArn, ...] = ()
     """ARNs of roles that may administer the keys beside the account; empty leaves that to IAM policies."""
+
+
+StorageClass = Literal["STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"]
+"""Storage classes that a lifecycle may move objects to, in the order in which S3 lets them follow."""
+
+SHORTEST_STAY: dict[StorageClass, int] = {
+    "STANDARD_IA": 30,
+    "INTELLIGENT_TIERING": 0,
+    "ONEZONE_IA": 30,
+    "GLACIER_IR": 90,
+    "GLACIER": 90,
+    "DEEP_ARCHIVE": 180,
+}
+"""Days that an object is paid for in a class, however soon it leaves (S3 user guide, "Storage classes")."""
+
+INFREQUENT: tuple[StorageClass, ...] = ("STANDARD_IA", "ONEZONE_IA")
+"""Classes that S3 moves no object to in its first 30 days, and from no object in its first 30 days there."""
+
+ARCHIVES: tuple[StorageClass, ...] = ("GLACIER", "DEEP_ARCHIVE")
+"""Classes that nothing reads from until the object is restored, which takes minutes to days."""
+
+
+class TransitionSettings(SettingsModel):
+    """One move of objects to a cheaper storage class."""
+
+    after_days: int = Field(ge=0)
+    """Days since the object was written; for versions, since a newer one replaced it."""
+    storage_class: StorageClass
+    """Where to. GLACIER and DEEP_ARCHIVE must be restored before anything reads them."""
+
+
+def _check_transitions(what: str, moves: tuple[TransitionSettings, ...], expiry: int | None) -> None:
+    """Refuse moves that S3 refuses, and those that cost more than they save.
+
+    Source: S3 user guide, "Transitioning objects using Amazon S3 Lifecycle" (supported transitions, constraints).
+    """
+    order = list(SHORTEST_STAY)
+    for move in moves:
+        if move.storage_class in INFREQUENT and move.after_days < 30:
+            raise ValueError(
+                f"{what} moves objects to {move.storage_class} after {move.after_days} days: S3 accepts no less than 30"
+            )
+    for move, following in itertools.pairwise(moves):
+        pair = (move.storage_class, following.storage_class)
+        if order.index(pair[1]) <= order.index(pair[0]) or pair == ("ONEZONE_IA", "GLACIER_IR"):
+            raise ValueError(f"{what} moves objects from {pair[0]} to {pair[1]}, which S3 does not do")
+        stay, shortest = following.after_days - move.after_days, max(1, SHORTEST_STAY[move.storage_class])
+        if stay < shortest:
+            raise ValueError(
+                f"{what} leaves objects {stay} days in {move.storage_class}: {shortest} are paid for in any case"
+            )
+    if expiry is not None and moves:
+        last = moves[-1]
+        stay, shortest = expiry - last.after_days, max(1, SHORTEST_STAY[last.storage_class])
+        if stay < shortest:
+            raise ValueError(
+                f"{what} deletes objects after {expiry} days, {stay} after their move to {last.storage_class}: "
+                f"{shortest} are paid for in any case"
+            )
+
+
+class LifecycleSettings(SettingsModel):
+    """How long a bucket keeps what, and where. Every number is in days."""
+
+    transitions: tuple[TransitionSettings, ...] = ()
+    """Moves of current objects, soonest first."""
+    expire_after_days: int | None = Field(default=None, ge=1)
+    """Days after which current objects go; absent keeps them for good."""
+    noncurrent_transitions: tuple[TransitionSettings, ...] = ()
+    """Moves of overwritten and deleted versions, soonest first."""
+    noncurrent_expire_after_days: int = Field(default=90, ge=1)
+    """Days that overwritten or deleted versions can still be restored."""
+    noncurrent_versions_kept: int = Field(default=0, ge=0, le=100)
+    """Newest of these versions that are kept beyond that; 0 keeps none."""
+    abandoned_upload_days: int = Field(default=7, ge=1)
+    """Days after which uploads that were begun and never finished go; nobody sees them, and they are paid for."""
+
+    @model_validator(mode="after")
+    def _s3_does_so(self) -> Self:
+        _check_transitions("transitions", self.transitions, self.expire_after_days)
+        _check_transitions("noncurrentTransitions", self.noncurrent_transitions, self.noncurrent_expire_after_days)
+        return self
+
+
+class RawLifecycleSettings(LifecycleSettings):
+    """Raw files are the source of everything: moved to a cheaper class, and kept."""
+
+    transitions: tuple[TransitionSettings, ...] = (TransitionSettings(after_days=90, storage_class="STANDARD_IA"),)
+    """Moves of current objects, soonest first. What is in an archive class must be restored before a new run."""
+
+
+class _ReadLifecycleSettings(LifecycleSettings):
+    @model_validator(mode="after")
+    def _stays_readable(self) -> Self:
+        archived = [move.storage_class for move in self.transitions if move.storage_class in ARCHIVES]
+        if archived:
+            raise ValueError(
+                f"transitions moves objects to {', '.join(archived)}, where nothing reads them until they are "
+                "restored: queries and runs would fail"
+            )
+        return self
+
+
+class ProcessedLifecycleSettings(_ReadLifecycleSettings):
+    """Tables and reports are kept; what runs leave beside them goes."""
+
+    staging_expire_after_days: int = Field(default=7, ge=1)
+    """Days after which files of runs that ended halfway go."""
+    set_aside_expire_after_days: int = Field(default=90, ge=1)
+    """Days that records set aside are kept: time to notice, repair and drop them again."""
+
+
+class ScriptsLifecycleSettings(_ReadLifecycleSettings):
+    """Code and manifests are kept: a run is repeated from them, however old."""
+
+
+class LogLifecycleSettings(LifecycleSettings):
+    """Logs are kept for a time."""
+
+    expire_after_days: int | None = Field(default=365, ge=1)
+    """Days that logs are kept."""
+
+
+class LifecyclesSettings(SettingsModel):
+    """Lifecycle of each bucket."""
+
+    raw: RawLifecycleSettings = RawLifecycleSettings()
+    processed: ProcessedLifecycleSettings = ProcessedLifecycleSettings()
+    scripts: ScriptsLifecycleSettings = ScriptsLifecycleSettings()
+    logs: LogLifecycleSettings = LogLifecycleSettings()
+    access: LogLifecycleSettings = LogLifecycleSettings()
+
+
+class ObjectLockSettings(SettingsModel):
+    """Files that nobody can delete or overwrite for a time (S3 Object Lock, default retention)."""
+
+    mode: Literal["governance", "compliance"]
+    """governance: a break-glass role may still delete a version. compliance: nobody can, AWS included, until the days
+    are over, and no setting shortens them."""
+    days: int = Field(ge=1, le=36500)
+    """Days that each version is held from when it was written."""
+
+
+class ProducerSettings(SettingsModel):
+    """Somebody outside this account who drops files in the raw bucket, and can neither read nor delete there."""
+
+    principal: Principal
+    """Account id (quoted in YAML) or role ARN."""
+    prefixes: tuple[
+        Annotated[str, _form(r"[A-Za-z0-9][A-Za-z0-9!_.()=/-]*/", "a prefix of keys with a slash at its end")], ...
+    ] = Field(min_length=1)
+    """Where its files may go, with a trailing slash: in a dataset's prefix."""
+
+
+class ConsumerSettings(SettingsModel):
+    """Somebody outside this account who reads tables in the processed bucket, and changes nothing."""
+
+    principal: Principal
+    """Account id (quoted in YAML) or role ARN."""
+    datasets: tuple[str, ...] = Field(min_length=1)
+    """Names of the datasets whose tables may be read."""
 
 
 class StorageSettings(SettingsModel):
@@ -133,14 +382,21 @@ class StorageSettings(SettingsModel):
     """What `make destroy` does with buckets that hold data. ``delete`` needs ``allowDataLoss`` too."""
     allow_data_loss: bool = False
     """The second key to deleting data: says that everything in the buckets may be lost."""
-    raw_archive_after_days: int = Field(default=90, ge=30)
-    """Days until raw objects move to STANDARD_IA; S3 accepts no less than 30."""
-    log_expiry_days: int = Field(default=365, ge=1)
-    """Days that cluster logs are kept."""
-    noncurrent_expiry_days: int = Field(default=90, ge=1)
-    """Days that overwritten or deleted versions can still be restored."""
-    temporary_expiry_days: int = Field(default=7, ge=1)
-    """Days after which abandoned uploads and staging files go."""
+    break_glass_roles: tuple[RoleArn, ...] = ()
+    """Roles that may delete versions while ``onDestroy`` is retain; nobody else may, whatever IAM says. Empty: nobody.
+    Scripts are exempt, which the program itself replaces."""
+    lifecycle: LifecyclesSettings = LifecyclesSettings()
+    raw_object_lock: ObjectLockSettings | None = None
+    """Hold raw files for days. It can be switched on at any time and never off again."""
+    principals: Literal["any", "account", "organization"] = "any"
+    """Who may come near the buckets at all, beside AWS services, producers and consumers: whoever IAM lets in, this
+    account's principals only, or this organization's."""
+    organization_id: Annotated[str, _form(r"o-[a-z0-9]{10,32}", "an organization's id, o-…")] | None = None
+    """The organization that ``principals: organization`` means."""
+    producers: tuple[ProducerSettings, ...] = ()
+    """Partners that drop files in raw. Named here, they are in the bucket's policy and in the data key's."""
+    consumers: tuple[ConsumerSettings, ...] = ()
+    """Analysts' accounts that read tables in processed. Likewise; what the catalog tells them is Glue's to share."""
 
     @model_validator(mode="after")
     def _two_keys(self) -> Self:
@@ -148,6 +404,21 @@ class StorageSettings(SettingsModel):
             raise ValueError(
                 "onDestroy is 'delete' but allowDataLoss is false: "
                 "deleting data needs both, so that no single edit loses it"
+            )
+        if self.on_destroy == "delete" and self.raw_object_lock is not None:
+            raise ValueError(
+                f"onDestroy is 'delete' and rawObjectLock holds files for {self.raw_object_lock.days} days: "
+                "a bucket with held files cannot be deleted"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _organization_named(self) -> Self:
+        if (self.principals == "organization") != (self.organization_id is not None):
+            raise ValueError(
+                f"principals is {self.principals!r} and organizationId is "
+                f"{'missing' if self.organization_id is None else self.organization_id}: "
+                "'organization' needs an organizationId, and only 'organization' does"
             )
         return self
 
@@ -614,11 +885,11 @@ def _zones_and_gateways(settings: Settings) -> Iterator[str]:
 
 def _staging_outlives_steps(settings: Settings) -> Iterator[str]:
     """Staging files of a running step must not expire under it (lifecycle rules act at midnight UTC)."""
-    storage, orchestration = settings.storage, settings.orchestration
+    kept, orchestration = settings.storage.lifecycle.processed.staging_expire_after_days, settings.orchestration
     days = -(-orchestration.step_timeout_minutes // 1440) + 1
-    if storage.temporary_expiry_days < days:
+    if kept < days:
         yield (
-            f"storage.temporaryExpiryDays is {storage.temporary_expiry_days}: a step may run "
+            f"storage.lifecycle.processed.stagingExpireAfterDays is {kept}: a step may run "
             f"orchestration.stepTimeoutMinutes ({orchestration.step_timeout_minutes}) minutes, and its staging files "
             f"must outlive it: {days} days or more"
         )
@@ -637,9 +908,29 @@ def _intake_alarm_waits_for_the_window(settings: Settings) -> Iterator[str]:
         )
 
 
+def _partners_know_datasets(settings: Settings) -> Iterator[str]:
+    """Producers' files belong to a dataset, and consumers' tables are there."""
+    prefixes = [dataset.prefix for dataset in settings.datasets.values()]
+    for producer in settings.storage.producers:
+        lost = [prefix for prefix in producer.prefixes if not prefix.startswith(tuple(prefixes))]
+        if lost:
+            yield (
+                f"storage.producers lets {producer.principal} drop files in {', '.join(lost)}: that is in no dataset's "
+                f"prefix ({', '.join(prefixes) or 'there is none'}), so nothing would come of them"
+            )
+    for consumer in settings.storage.consumers:
+        unknown = [name for name in consumer.datasets if name not in settings.datasets]
+        if unknown:
+            yield (
+                f"storage.consumers lets {consumer.principal} read {', '.join(unknown)}, which datasets does not "
+                f"declare; it declares: {', '.join(settings.datasets) or 'none'}"
+            )
+
+
 RULES: tuple[Rule, ...] = (
     Rule(("network",), _zones_and_gateways),
     Rule(("storage", "orchestration"), _staging_outlives_steps),
+    Rule(("storage", "datasets"), _partners_know_datasets),
     Rule(("orchestration", "monitoring"), _intake_alarm_waits_for_the_window),
 )
 """Rules between keys that need nothing but the values; `components/rules.py` adds those that need more."""
@@ -795,7 +1086,13 @@ def parse(
         # As JSON, strictly: a number in quotes or a `true` for a count is a slip, and editors say the same.
         settings = Settings.model_validate_json(json.dumps(values), **strictly)
     except ValidationError as error:
-        for mistake in error.errors(include_url=False):
+        mistakes = error.errors(include_url=False)
+        for mistake in mistakes:
+            location = mistake["loc"]
+            if mistake["type"] == "too_short" and any(
+                other["loc"][: len(location)] == location for other in mistakes if other is not mistake
+            ):
+                continue  # a list counts as empty when none of its items will do; these say why
             group = str(mistake["loc"][0]) if mistake["loc"] else ""
             wrong.add(group)
             lines.extend(_describe(mistake, project, secret=group in secret_groups))

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.environment import AwsEnvironment
-from components.key_policies import Purpose, key_policy
+from components.key_policies import NOBODY, Partners, Purpose, key_policy
 from settings import EncryptionSettings
 
 DESCRIPTIONS: dict[Purpose, str] = {
@@ -27,6 +27,8 @@ class EncryptionKeysArgs:
 
     settings: EncryptionSettings
     environment: AwsEnvironment
+    partners: Partners = NOBODY
+    """Producers and consumers of other accounts, as the buckets' policies name them."""
     protect: bool = False
     """Whether Pulumi refuses to delete the keys: what they encrypt is lost with them."""
 
@@ -57,7 +59,7 @@ class EncryptionKeys(pulumi.ComponentResource):
         key = aws.kms.Key(
             f"{name}-{purpose}",
             description=f"{environment.project} {environment.stack}: {DESCRIPTIONS[purpose]}",
-            policy=json.dumps(key_policy(purpose, environment, settings.administrators)),
+            policy=json.dumps(key_policy(purpose, environment, settings.administrators, args.partners)),
             enable_key_rotation=True,
             rotation_period_in_days=settings.rotation_period_days,
             deletion_window_in_days=settings.deletion_window_days,

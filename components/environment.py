@@ -52,6 +52,10 @@ class AwsEnvironment:
         suffix = self.dns_suffix if service in {"ec2", "elasticmapreduce"} else "amazonaws.com"
         return f"{service}.{suffix}"
 
+    def via_service(self, service: str) -> str:
+        """Value of ``kms:ViaService`` for a service of this region (KMS developer guide, "kms:ViaService")."""
+        return f"{service}.{self.region}.{self.dns_suffix}"
+
     @property
     def node_domain(self) -> str:
         """Domain of private host names (VPC user guide, "DHCP option sets"): us-east-1 has its own."""

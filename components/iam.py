@@ -14,6 +14,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.environment import AwsEnvironment
+from settings import ConfigurationError
 
 Condition = Mapping[str, Mapping[str, str | Sequence[str]]]
 """Operator → key → value, e.g. ``{"StringEquals": {"aws:SourceAccount": "111122223333"}}``."""
@@ -60,6 +61,28 @@ def policy_document(statements: Sequence[Document]) -> Document:
     if twice:
         raise ValueError(f"policy holds the statement id {', '.join(twice)} twice")
     return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def outside_principal(environment: AwsEnvironment, principal: str) -> str:
+    """ARN of somebody of another account, named by the account's twelve digits or a role's ARN.
+
+    Raises:
+        ConfigurationError: when the role is of another partition, where no policy of this one reaches.
+    """
+    if principal.isdecimal():
+        return f"arn:{environment.partition}:iam::{principal}:root"
+    partition = principal.split(":")[1]
+    if partition != environment.partition:
+        raise ConfigurationError(
+            f"{environment.project}:storage names {principal}, of partition {partition}: this stack is in "
+            f"{environment.partition}, and nothing reaches from one partition into another"
+        )
+    return principal
+
+
+def account_of(principal: str) -> str:
+    """Account of somebody named by the account's twelve digits or a role's ARN."""
+    return principal if principal.isdecimal() else principal.split(":")[4]
 
 
 def service_trust(

@@ -71,7 +71,9 @@ class EncryptedBuckets(pulumi.ComponentResource):
         # S3 delivers access logs to SSE-S3 only: the one bucket without a key of ours.
         sources = [environment.bucket_arn(bucket) for purpose, bucket in names.items() if purpose != "access"]
         access_arn = environment.bucket_arn(names["access"])
-        self.access = self._bucket("access", names["access"], None, access_log_policy(environment, access_arn, sources))
+        self.access = self._bucket(
+            "access", names["access"], None, access_log_policy(environment, args.settings, access_arn, sources)
+        )
         self.raw = self._data_bucket("raw", names["raw"], args.data_key_arn)
         self.processed = self._data_bucket("processed", names["processed"], args.data_key_arn)
         self.logs = self._data_bucket("logs", names["logs"], args.logs_key_arn)
@@ -79,6 +81,7 @@ class EncryptedBuckets(pulumi.ComponentResource):
         aws.s3.BucketNotification(
             f"{name}-raw-notification", bucket=self.raw.bucket.id, eventbridge=True, opts=self._child
         )
+        self._lock_raw()
         self.register_outputs(
             {
                 "rawBucket": self.raw.name,
@@ -89,10 +92,31 @@ class EncryptedBuckets(pulumi.ComponentResource):
             }
         )
 
+    def _lock_raw(self) -> None:
+        """Object Lock, set on a bucket that may be there already: as a property of the bucket it would replace it."""
+        lock = self._args.settings.raw_object_lock
+        if lock is None:
+            return
+        aws.s3.BucketObjectLockConfiguration(
+            f"{self._name}-raw-lock",
+            bucket=self.raw.bucket.id,
+            object_lock_enabled="Enabled",
+            rule=aws.s3.BucketObjectLockConfigurationRuleArgs(
+                default_retention=aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(
+                    mode=lock.mode.upper(), days=lock.days
+                )
+            ),
+            # S3 locks nothing but versions.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self.raw.ready),
+        )
+
     def _data_bucket(self, purpose: Purpose, bucket_name: str, key_arn: pulumi.Input[str]) -> PipelineBucket:
         """A bucket under a key of ours, whose access is logged."""
-        arn = self._args.environment.bucket_arn(bucket_name)
-        policy = pulumi.Output.from_input(key_arn).apply(lambda key: bucket_policy(arn, key))
+        args = self._args
+        arn = args.environment.bucket_arn(bucket_name)
+        policy = pulumi.Output.from_input(key_arn).apply(
+            lambda key: bucket_policy(purpose, args.environment, args.settings, arn, key)
+        )
         bucket = self._bucket(purpose, bucket_name, key_arn, policy)
         aws.s3.BucketLogging(
             f"{self._name}-{purpose}-access-logging",

@@ -118,7 +118,10 @@ def test_an_unknown_key_at_any_level_is_answered_with_the_nearest_of_that_level(
             {"orchestration": {"batchWindowSeconds": 300}, "monitoring": {"intakeAgeMinutes": 5}},
             "monitoring.intakeAgeMinutes is 5",
         ),
-        ({"storage": {"temporaryExpiryDays": 1}}, "storage.temporaryExpiryDays is 1"),
+        (
+            {"storage": {"lifecycle": {"processed": {"stagingExpireAfterDays": 1}}}},
+            "storage.lifecycle.processed.stagingExpireAfterDays is 1",
+        ),
         ({"datasets": {}}, "datasets is empty"),
     ],
 )

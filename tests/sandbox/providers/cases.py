@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.providers.protocol import Archive, Asset
-from tests.sandbox.providers.world import World, policy, trust
+from tests.sandbox.providers.world import REGION, World, policy, trust
 
 Given = Callable[[World], dict[str, Any]]
 
@@ -85,6 +85,15 @@ def limits(maximum: int) -> dict[str, Any]:
 
 def bucket_setting(**settings: Any) -> Given:
     return lambda world: {"bucket": world.bucket, **settings}
+
+
+def lockable_bucket(world: World) -> dict[str, Any]:
+    """Object Lock needs versions, and of moto's buckets one without objects."""
+    client = world.client("s3")
+    if "lockable" not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
+        client.create_bucket(Bucket="lockable", CreateBucketConfiguration={"LocationConstraint": REGION})
+    client.put_bucket_versioning(Bucket="lockable", VersioningConfiguration={"Status": "Enabled"})
+    return {"bucket": "lockable", "rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 3}}}
 
 
 VOLUMES = [{"size": 64, "type": "gp3", "volumesPerInstance": 2}]
@@ -385,6 +394,13 @@ CASES: tuple[Case, ...] = (
         "aws:s3/bucketVersioning:BucketVersioning",
         bucket_setting(versioningConfiguration={"status": "Enabled"}),
         changes={"versioningConfiguration": {"status": "Suspended"}},
+        replaces={"bucket": "other-bucket-name"},
+        stays=True,
+    ),
+    Case(
+        "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration",
+        lockable_bucket,
+        changes={"rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 5}}},
         replaces={"bucket": "other-bucket-name"},
         stays=True,
     ),
