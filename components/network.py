@@ -1,28 +1,27 @@
 """A VPC whose cluster is out of reach: private subnets, endpoints, NAT or none, flow logs, EMR's security groups.
 
-Beside this file, from plain values: the address plan, the rules of the security groups, the policies of the endpoints.
-The network ACL of every subnet is the one that AWS makes; the main route table and the default security group stay
+Beside this file, from plain values: the address plan, the rules of the security groups, the network ACLs, the policies
+of the endpoints, the checks of a VPC that somebody else keeps. The main route table and the default security group stay
 empty, so that what names neither subnet nor group gets nowhere.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pulumi
 import pulumi_aws as aws
 
-from components import security_rules
+from components import existing_network, network_acls, security_rules
 from components.address_plan import DoesNotFit, check_room, plan_addresses
 from components.endpoint_policies import account_only, dynamodb_endpoint, s3_endpoint
 from components.environment import AwsEnvironment
+from components.existing_network import EMR_TAG
 from components.iam import create_role, service_trust, statement
-from settings import ConfigurationError, NetworkSettings
-
-EMR_TAG = {"for-use-with-amazon-emr-managed-policies": "true"}
-"""Without it the EMR service role's policy (AmazonEMRServicePolicy_v2) may use neither subnet nor group."""
+from settings import ConfigurationError, ExistingVpcSettings, NetworkSettings
 
 FLOW_LOG_FORMAT = " ".join(
     f"${{{name}}}"
@@ -73,15 +72,42 @@ class Placement:
     route_table_ids: list[pulumi.Output[str]]
     """Route tables of the private subnets."""
     ready: list[pulumi.Resource]
-    """Associations and routes, without which the subnets lead nowhere."""
+    """Associations, routes and ACLs, without which the subnets lead nowhere."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Who is on the other side of a rule: one of the three."""
+
+    group_id: pulumi.Input[str] | None = None
+    prefix_list_id: pulumi.Input[str] | None = None
+    cidr_block: str | None = None
+
+
+def _callers(settings: NetworkSettings) -> dict[str, tuple[str, ...]]:
+    """Services without another way than an interface endpoint, by who calls them."""
+    functions = {"functions (they go out through endpoints only)": SERVICES_OF_FUNCTIONS}
+    nodes = {"nodes (natGateways is none)": SERVICES_OF_NODES} if settings.nat_gateways == "none" else {}
+    return {**functions, **nodes}
+
+
+T = TypeVar("T")
+
+
+def _acl_entry(kind: Callable[..., T], entry: network_acls.Entry) -> T:
+    return kind(
+        rule_no=entry.number,
+        action="allow",
+        protocol="-1" if entry.protocol == "all" else entry.protocol,
+        from_port=entry.ports[0],
+        to_port=entry.ports[1],
+        cidr_block=entry.cidr_block,
+    )
 
 
 def unreachable_services(settings: NetworkSettings) -> Iterator[str]:
     """Nodes and functions must have a way to every service that they call."""
-    callers: dict[str, tuple[str, ...]] = {"functions (they go out through endpoints only)": SERVICES_OF_FUNCTIONS}
-    if settings.nat_gateways == "none":
-        callers["nodes (natGateways is none)"] = SERVICES_OF_NODES
-    for caller, services in callers.items():
+    for caller, services in _callers(settings).items():
         missing = [service for service in services if service not in settings.interface_endpoints]
         if missing:
             yield f"interfaceEndpoints lacks {', '.join(missing)}: {caller} have no other way there"
@@ -89,6 +115,8 @@ def unreachable_services(settings: NetworkSettings) -> Iterator[str]:
 
 def too_small(settings: NetworkSettings, most_nodes: int) -> Iterator[str]:
     """The first private subnet must have room for every node, endpoint and function."""
+    if settings.existing_vpc:
+        return  # what is free there is known only when it is looked at
     try:
         plan = plan_addresses(settings.cidr_block, settings.availability_zone_count, public=False)
         if most_nodes:
@@ -109,7 +137,11 @@ def _refuse(key: str, mistakes: Iterable[str]) -> None:
 
 
 class SecureVpc(pulumi.ComponentResource):
-    """Network of the cluster. Nothing in it has a public address but NAT gateways, and without NAT nothing has."""
+    """Network of the cluster. Nothing in it has a public address but NAT gateways, and without NAT nothing has.
+
+    In a VPC that somebody else keeps, it makes groups, rules and flow logs, and takes subnets, routes and endpoints as
+    they are, once they have been checked.
+    """
 
     vpc_id: pulumi.Output[str]
     private_subnet_ids: list[pulumi.Output[str]]
@@ -134,15 +166,21 @@ class SecureVpc(pulumi.ComponentResource):
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
 
-        place = self._make_network()
+        adopted = self._adopt(settings.existing_vpc) if settings.existing_vpc else None
+        place = self._place_of(adopted) if adopted else self._make_network()
         self.vpc_id = place.vpc_id
         self.private_subnet_ids = list(place.private_subnets.values())
         self.ready = list(place.ready)
-        self._groups = self._security_groups(place)
-        gateways = self._gateway_endpoints(place)
-        for rule in security_rules.network_rules(nat=settings.nat_gateways != "none"):
-            self.ready.append(self._rule(rule, gateways))
-        self.endpoint_services = self._interface_endpoints(place)
+        self._groups = self._security_groups(place, [security_rules.ENDPOINTS] if adopted else [])
+        peers = self._peers_in(adopted) if adopted else self._peers(place)
+        for rule in security_rules.network_rules(
+            nat=settings.nat_gateways != "none", servers=settings.kerberos_servers
+        ):
+            self.ready += self._rules(rule, peers)
+        if adopted:
+            self.endpoint_services = [name for name in settings.interface_endpoints if name in adopted.endpoints]
+        else:
+            self.endpoint_services = self._interface_endpoints(place)
         self.flow_log_group_name = f"/{environment.project}/{environment.stack}/flow-logs"
         self._flow_logs(place)
 
@@ -162,6 +200,48 @@ class SecureVpc(pulumi.ComponentResource):
                 "flowLogGroupName": self.flow_log_group_name,
             }
         )
+
+    # --- a VPC that somebody else keeps ----------------------------------------------------------------------------
+
+    def _adopt(self, existing: ExistingVpcSettings) -> existing_network.ExistingNetwork:
+        """Look at the VPC and refuse it with everything that is wrong with it."""
+        settings = self._args.settings
+        gateways = (security_rules.S3, security_rules.DYNAMODB)
+        network = existing_network.look_up(
+            existing, gateways, settings.interface_endpoints, pulumi.InvokeOptions(parent=self)
+        )
+        found = existing_network.failures(
+            network,
+            self._args.environment,
+            goes_out=settings.nat_gateways != "none",
+            most_nodes=self._args.most_nodes,
+            gateways=gateways,
+            required={name: caller for caller, names in _callers(settings).items() for name in names},
+        )
+        if found:
+            raise ConfigurationError("\n".join(f"{self._key}.existingVpc: {text}" for text in found))
+        return network
+
+    def _place_of(self, network: existing_network.ExistingNetwork) -> Placement:
+        return Placement(
+            vpc_id=pulumi.Output.from_input(network.vpc.vpc_id),
+            private_subnets={subnet.zone: pulumi.Output.from_input(subnet.subnet_id) for subnet in network.subnets},
+            route_table_ids=[pulumi.Output.from_input(subnet.route_table_id) for subnet in network.subnets],
+            ready=[],
+        )
+
+    def _peers_in(self, network: existing_network.ExistingNetwork) -> dict[str, list[Peer]]:
+        """Whom rules may name: our groups, the prefix lists of the gateways, the groups of the endpoints there.
+
+        What these groups let in is their owner's: 443 from the VPC's nodes and functions.
+        """
+        endpoints = sorted({group for endpoint in network.endpoints.values() for group in endpoint.security_group_ids})
+        lists = {name: network.endpoints[name].prefix_list_id for name in (security_rules.S3, security_rules.DYNAMODB)}
+        return {
+            **self._group_peers(),
+            **{name: [Peer(prefix_list_id=prefix_list)] for name, prefix_list in lists.items() if prefix_list},
+            security_rules.ENDPOINTS: [Peer(group) for group in endpoints],
+        }
 
     # --- the VPC itself ------------------------------------------------------------------------------------------
 
@@ -209,9 +289,31 @@ class SecureVpc(pulumi.ComponentResource):
             subnets[zone], association = self._subnet("private", vpc, zone, private, tables[zone])
             ready.append(association)
         public = {zone: block for zone, _, block in zones if block is not None}
+        public_subnets: list[pulumi.Output[str]] = []
         if public:
-            ready += self._ways_out(vpc, public, tables)
+            ways, public_subnets = self._ways_out(vpc, public, tables)
+            ready += ways
+        if settings.network_acls == "explicit":
+            servers = [server.cidr_block for server in settings.kerberos_servers]
+            private_entries = network_acls.private_entries(settings.cidr_block, servers)
+            ready.append(self._network_acl("private", vpc, list(subnets.values()), private_entries))
+            if public:
+                public_entries = network_acls.public_entries(settings.cidr_block)
+                ready.append(self._network_acl("public", vpc, public_subnets, public_entries))
         return Placement(vpc.id, subnets, [table.id for table in tables.values()], ready)
+
+    def _network_acl(
+        self, kind: str, vpc: aws.ec2.Vpc, subnet_ids: list[pulumi.Output[str]], entries: Sequence[network_acls.Entry]
+    ) -> pulumi.Resource:
+        return aws.ec2.NetworkAcl(
+            f"{self._name}-{kind}-acl",
+            vpc_id=vpc.id,
+            subnet_ids=subnet_ids,
+            ingress=[_acl_entry(aws.ec2.NetworkAclIngressArgs, entry) for entry in entries if entry.direction == "in"],
+            egress=[_acl_entry(aws.ec2.NetworkAclEgressArgs, entry) for entry in entries if entry.direction == "out"],
+            tags=self._tags(kind),
+            opts=self._child,
+        )
 
     def _tags(self, name: str, *, for_emr: bool = False) -> dict[str, str]:
         environment = self._args.environment
@@ -239,8 +341,12 @@ class SecureVpc(pulumi.ComponentResource):
 
     def _ways_out(
         self, vpc: aws.ec2.Vpc, public: dict[str, str], tables: dict[str, aws.ec2.RouteTable]
-    ) -> list[pulumi.Resource]:
-        """An internet gateway, and NAT gateways in small public subnets: one, or one a zone."""
+    ) -> tuple[list[pulumi.Resource], list[pulumi.Output[str]]]:
+        """An internet gateway, and NAT gateways in small public subnets: one, or one a zone.
+
+        Returns:
+            The routes of the private subnets, and the ids of the public ones.
+        """
         single = self._args.settings.nat_gateways == "single"
         internet = aws.ec2.InternetGateway(
             f"{self._name}-internet", vpc_id=vpc.id, tags=self._tags("internet"), opts=self._child
@@ -256,8 +362,10 @@ class SecureVpc(pulumi.ComponentResource):
             opts=self._child,
         )
         gateways: dict[str, aws.ec2.NatGateway] = {}
+        subnet_ids: list[pulumi.Output[str]] = []
         for zone in list(public)[: 1 if single else None]:
             subnet_id, association = self._subnet("public", vpc, zone, public[zone], table)
+            subnet_ids.append(subnet_id)
             address = aws.ec2.Eip(
                 f"{self._name}-nat-{zone}-address",
                 domain="vpc",
@@ -272,7 +380,7 @@ class SecureVpc(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[way_out, association]),
             )
         first = next(iter(gateways.values()))
-        return [
+        routes: list[pulumi.Resource] = [
             aws.ec2.Route(
                 f"{self._name}-private-{zone}-internet",
                 route_table_id=table.id,
@@ -282,10 +390,11 @@ class SecureVpc(pulumi.ComponentResource):
             )
             for zone, table in tables.items()
         ]
+        return routes, subnet_ids
 
     # --- security groups -----------------------------------------------------------------------------------------
 
-    def _security_groups(self, place: Placement) -> dict[str, aws.ec2.SecurityGroup]:
+    def _security_groups(self, place: Placement, without: Sequence[str]) -> dict[str, aws.ec2.SecurityGroup]:
         return {
             group: aws.ec2.SecurityGroup(
                 f"{self._name}-{group}-group",
@@ -297,24 +406,40 @@ class SecureVpc(pulumi.ComponentResource):
                 opts=self._child,
             )
             for group, description in security_rules.GROUPS.items()
+            if group not in without
         }
 
-    def _rule(self, rule: security_rules.Rule, gateways: dict[str, aws.ec2.VpcEndpoint]) -> pulumi.Resource:
+    def _group_peers(self) -> dict[str, list[Peer]]:
+        return {name: [Peer(group.id)] for name, group in self._groups.items()}
+
+    def _peers(self, place: Placement) -> dict[str, list[Peer]]:
+        """Whom rules may name: our groups, and the prefix lists of our gateway endpoints."""
+        gateways = self._gateway_endpoints(place)
+        lists = {name: endpoint.prefix_list_id for name, endpoint in gateways.items()}
+        return {**self._group_peers(), **{name: [Peer(prefix_list_id=value)] for name, value in lists.items()}}
+
+    def _rules(self, rule: security_rules.Rule, peers: Mapping[str, Sequence[Peer]]) -> list[pulumi.Resource]:
+        """A rule of one of our groups, as often as there are others on its other side."""
+        if rule.group not in self._groups:
+            return []
         kind = aws.vpc.SecurityGroupIngressRule if rule.direction == "in" else aws.vpc.SecurityGroupEgressRule
-        peer_group = self._groups.get(rule.peer)
-        peer_gateway = gateways.get(rule.peer)
-        return kind(
-            f"{self._name}-{rule.name}",
-            security_group_id=self._groups[rule.group].id,
-            description=rule.description,
-            ip_protocol=rule.protocol,
-            from_port=rule.ports[0],
-            to_port=rule.ports[1],
-            referenced_security_group_id=peer_group.id if peer_group else None,
-            prefix_list_id=peer_gateway.prefix_list_id if peer_gateway else None,
-            cidr_ipv4=rule.peer if rule.peer == security_rules.ANYWHERE else None,
-            opts=self._child,
-        )
+        others = [Peer(cidr_block=rule.cidr_block)] if rule.cidr_block else peers[rule.peer]
+        rules: list[pulumi.Resource] = [
+            kind(
+                f"{self._name}-{rule.name}" + (f"-{place}" if place > 1 else ""),
+                security_group_id=self._groups[rule.group].id,
+                description=rule.description,
+                ip_protocol=rule.protocol,
+                from_port=rule.ports[0],
+                to_port=rule.ports[1],
+                referenced_security_group_id=other.group_id,
+                prefix_list_id=other.prefix_list_id,
+                cidr_ipv4=other.cidr_block,
+                opts=self._child,
+            )
+            for place, other in enumerate(others, 1)
+        ]
+        return rules
 
     # --- endpoints -----------------------------------------------------------------------------------------------
 
