@@ -80,7 +80,12 @@ def main() -> None:
 
     catalog = DataCatalog(
         "catalog",
-        DataCatalogArgs(datasets=settings.datasets, environment=environment, processed_bucket=buckets.processed),
+        DataCatalogArgs(
+            settings=settings.catalog,
+            datasets=settings.datasets,
+            environment=environment,
+            bucket_name=buckets.processed.name,
+        ),
         here,
     )
 

@@ -428,6 +428,19 @@ class StorageSettings(SettingsModel):
         return self.on_destroy == "delete" and self.allow_data_loss
 
 
+class CatalogSettings(SettingsModel):
+    """The Glue catalog, where it is more than this stack's: it is one for the whole account and region."""
+
+    account_encryption_key_arn: (
+        Annotated[str, _form(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[\w-]+", "the ARN of a KMS key (no alias)")]
+        | None
+    ) = None
+    """KMS key that encrypts the metadata of the account's whole catalog in this region, and its connections'
+    passwords. Absent, and rightly so in most stacks: the setting is the account's, so two stacks would fight over it,
+    and whoever destroys the stack ends it for everybody. The key must outlive the stack: without it no table of the
+    account can be read."""
+
+
 ColumnType = Literal["string", "int", "bigint", "double", "boolean", "date", "timestamp"]
 """Column types that Spark 3.3, Hive 3.1 and Presto 0.276 read alike from Parquet."""
 
@@ -832,6 +845,8 @@ class Settings(SettingsModel):
     """The buckets."""
     datasets: dict[str, DatasetSettings] = Field(default_factory=dict)
     """Datasets by name; the name becomes the table's."""
+    catalog: CatalogSettings = CatalogSettings()
+    """The account's Glue catalog."""
     cluster: ClusterSettings = ClusterSettings()
     """The persistent EMR cluster."""
     orchestration: OrchestrationSettings = OrchestrationSettings()

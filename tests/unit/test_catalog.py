@@ -10,8 +10,7 @@ import pytest
 
 from components.bucket_documents import bucket_name
 from components.catalog import HIVE_TYPES, DataCatalog, DataCatalogArgs, database_name
-from components.storage import PipelineBucket
-from settings import ColumnType, DatasetSettings
+from settings import CatalogSettings, ColumnType, ConfigurationError, DatasetSettings, parse
 from tests.unit.harness import ENVIRONMENT, Deployment, deploy
 
 PROCESSED = bucket_name(ENVIRONMENT, "processed")
@@ -27,14 +26,11 @@ def dataset(columns: dict[str, str], partition_by: tuple[str, ...] = (), prefix:
     )
 
 
-def catalog(datasets: dict[str, DatasetSettings], *, preview: bool = False) -> Deployment:
-    def program() -> DataCatalog:
-        bucket = PipelineBucket(
-            PROCESSED, ENVIRONMENT.bucket_arn(PROCESSED), aws.s3.Bucket("processed", bucket=PROCESSED)
-        )
-        return DataCatalog("catalog", DataCatalogArgs(datasets, ENVIRONMENT, bucket))
-
-    return deploy(program, preview=preview)
+def catalog(
+    datasets: dict[str, DatasetSettings], *, settings: CatalogSettings | None = None, preview: bool = False
+) -> Deployment:
+    arguments = DataCatalogArgs(settings or CatalogSettings(), datasets, ENVIRONMENT, PROCESSED)
+    return deploy(lambda: DataCatalog("catalog", arguments), preview=preview)
 
 
 FLIGHTS = dataset(
@@ -75,6 +71,10 @@ def test_all_three_engines_read_parquet(flights: dict[str, Any]):
     assert storage["outputFormat"] == f"{package}.MapredParquetOutputFormat"
     assert storage["serDeInfo"]["serializationLibrary"] == f"{package}.serde.ParquetHiveSerDe"
     assert flights["parameters"]["classification"] == "parquet", "Glue and Athena go by this"
+    assert flights["parameters"]["parquet.compression"] == "SNAPPY", "Hive writes uncompressed unless the table says so"
+    assert not [key for key in flights["parameters"] if key.startswith("projection.")], (
+        "Spark and Hive know nothing of projected partitions: the job makes them in the catalog"
+    )
 
 
 def test_a_table_is_external_so_that_dropping_it_keeps_the_data(flights: dict[str, Any]):
@@ -129,3 +129,40 @@ def test_the_databases_name_is_known_before_it_is_made():
     deployment = catalog({"flights": FLIGHTS}, preview=True)
     assert deployment.result.database_name == "emr_pipeline_test"
     assert set(deployment.result.tables) == {"flights"}
+
+
+KEY = "arn:aws:kms:eu-west-1:111122223333:key/0c1d2e3f"
+
+
+def test_the_accounts_catalog_is_let_alone_unless_the_settings_name_a_key():
+    deployment = catalog({"flights": FLIGHTS})
+    assert deployment.all(aws.glue.DataCatalogEncryptionSettings) == [], "it is every stack's of the account"
+    assert deployment.all(aws.iam.Role) == []
+
+
+def test_the_accounts_catalog_is_encrypted_through_a_role_so_that_readers_need_no_key():
+    deployment = catalog({}, settings=CatalogSettings(account_encryption_key_arn=KEY))
+    encryption = deployment.one(aws.glue.DataCatalogEncryptionSettings)
+    role = deployment.one(aws.iam.Role)
+    assert encryption.inputs["dataCatalogEncryptionSettings"] == {
+        "encryptionAtRest": {
+            "catalogEncryptionMode": "SSE-KMS-WITH-SERVICE-ROLE",
+            "catalogEncryptionServiceRole": role.state["arn"],
+            "sseAwsKmsKeyId": KEY,
+        },
+        "connectionPasswordEncryption": {"awsKmsKeyId": KEY, "returnConnectionPasswordEncrypted": True},
+    }
+    (trust,) = role.document("assumeRolePolicy")["Statement"]
+    assert trust["Principal"] == {"Service": "glue.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "111122223333"}}
+    (granted,) = deployment.one(aws.iam.RolePolicy).document("policy")["Statement"]
+    assert granted["Resource"] == KEY
+    assert granted["Action"] == ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
+    assert granted["Condition"] == {"StringEquals": {"kms:ViaService": "glue.eu-west-1.amazonaws.com"}}
+    assert "catalog-encryption-role-policy" in encryption.depends_on, "Glue tries the role when the setting comes"
+
+
+def test_an_alias_is_no_key_for_the_catalog():
+    values = {"accountEncryptionKeyArn": "arn:aws:kms:eu-west-1:111122223333:alias/catalog"}
+    with pytest.raises(ConfigurationError, match=r"accountEncryptionKeyArn.*ARN of a KMS key"):
+        parse({"tags": {"owner": "x", "costCentre": "x"}, "catalog": values})

@@ -10,9 +10,11 @@ import pulumi_aws as aws
 import pytest
 
 from components.endpoint_policies import account_only, dynamodb_endpoint, s3_endpoint
-from components.network import EMR_TAG, SERVICES_OF_NODES, SecureVpc, SecureVpcArgs
+from components.existing_network import EMR_TAG
+from components.network import SERVICES_OF_NODES, SecureVpc, SecureVpcArgs
+from components.network_acls import private_entries, public_entries
 from components.security_rules import EMR_GROUPS, GROUPS, network_rules
-from settings import ConfigurationError, NetworkSettings
+from settings import ConfigurationError, KerberosServerSettings, NetworkSettings, parse
 from tests.unit.harness import ENVIRONMENT, Answer, Deployment, deploy
 
 LOGS_KEY = ENVIRONMENT.arn("kms", "key/logs")
@@ -135,6 +137,66 @@ def test_the_main_route_table_and_the_default_group_stay_empty(any_network: Depl
 def test_network_acls_stay_as_aws_makes_them(any_network: Deployment):
     found = [entry.name for entry in any_network.resources if "networkAcl" in entry.type]
     assert found == [], "a default ACL taken over by the provider loses AWS's rules, and with them all traffic"
+
+
+@pytest.mark.parametrize("nat", ["none", "single", "per-az"])
+def test_explicit_acls_hold_for_every_subnet_and_the_default_one_is_let_alone(nat: str):
+    deployment = network(nat_gateways=nat, availability_zone_count=3, network_acls="explicit")
+    acls = {acl.name: acl for acl in deployment.all(aws.ec2.NetworkAcl)}
+    assert set(acls) == {"network-private-acl"} | ({"network-public-acl"} if nat != "none" else set())
+    covered = [subnet for acl in acls.values() for subnet in acl.inputs["subnetIds"]]
+    assert sorted(covered) == sorted(f"{subnet.name}-id" for subnet in deployment.all(aws.ec2.Subnet)), (
+        "a subnet of its own ACL each: what is left out falls back to letting everything pass"
+    )
+    for kind, entries in (("private", private_entries("10.20.0.0/20")), ("public", public_entries("10.20.0.0/20"))):
+        if f"network-{kind}-acl" not in acls:
+            continue
+        inputs = acls[f"network-{kind}-acl"].inputs
+        for key, direction in (("ingress", "in"), ("egress", "out")):
+            wanted = [
+                {
+                    "ruleNo": entry.number,
+                    "action": "allow",
+                    "protocol": "-1" if entry.protocol == "all" else entry.protocol,
+                    "fromPort": entry.ports[0],
+                    "toPort": entry.ports[1],
+                    "cidrBlock": entry.cidr_block,
+                }
+                for entry in entries
+                if entry.direction == direction
+            ]
+            assert inputs[key] == wanted
+    ready = {resource._name for resource in deployment.result.ready}
+    assert set(acls) <= ready, "a cluster that starts before its ACL is cut off when it comes"
+    assert [entry.name for entry in deployment.resources if "defaultNetworkAcl" in entry.type] == []
+
+
+def test_kerberos_servers_get_their_rules_and_entries():
+    server = KerberosServerSettings.model_validate({"name": "main", "cidrBlock": "10.9.0.10/32"})
+    deployment = network(nat_gateways="none", kerberos_servers=(server,), network_acls="explicit")
+    rule = deployment.named("network-core-out-kerberos-main-tcp-88").inputs
+    assert (rule["cidrIpv4"], rule["fromPort"], rule["toPort"]) == ("10.9.0.10/32", 88, 88)
+    entries = deployment.named("network-private-acl").inputs
+    for key in ("ingress", "egress"):
+        assert "10.9.0.10/32" in [entry["cidrBlock"] for entry in entries[key]]
+    ready = {resource._name for resource in deployment.result.ready}
+    assert "network-core-out-kerberos-main-tcp-88" in ready, "a cluster that cannot reach its KDC fails to start"
+
+
+@pytest.mark.parametrize(
+    ("servers", "reason"),
+    [
+        ([{"name": "a", "cidrBlock": "0.0.0.0/0"}], "/24 or smaller"),
+        ([{"name": "a", "cidrBlock": "10.0.0.0/16"}], "/24 or smaller"),
+        ([{"name": "a", "cidrBlock": "10.0.0.1/32"}, {"name": "a", "cidrBlock": "10.0.0.2/32"}], "names a twice"),
+        ([{"name": "a", "cidrBlock": "10.0.0.1/32", "kind": "ldap"}], "'kdc' or 'active-directory'"),
+    ],
+)
+def test_kerberos_servers_are_known_machines(servers: list[dict[str, str]], reason: str):
+    with pytest.raises(ConfigurationError) as refusal:
+        parse({"tags": {"owner": "x", "costCentre": "x"}, "network": {"kerberosServers": servers}})
+    assert str(refusal.value).startswith("emr-pipeline:network.kerberosServers")
+    assert reason in str(refusal.value)
 
 
 def test_the_vpc_resolves_names(any_network: Deployment):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from components.address_plan import DoesNotFit, check_room, plan_addresses, usable_addresses
 from components.endpoint_policies import account_only, dynamodb_endpoint, s3_endpoint
+from components.network_acls import Entry, private_entries, public_entries
 from components.security_rules import (
     ANYWHERE,
     CORE,
@@ -25,6 +26,7 @@ from components.security_rules import (
     Rule,
     network_rules,
 )
+from settings import KerberosServerSettings
 from tests.unit.harness import ENVIRONMENT
 
 # --- the address plan ---------------------------------------------------------------------------------------------
@@ -193,6 +195,109 @@ def test_every_rule_and_group_has_a_description_that_ec2_takes():
 def test_rules_have_names_of_their_own():
     names = [rule.name for rule in network_rules(nat=True)]
     assert len(names) == len(set(names)), "a rule's name is its identity in the stack"
+
+
+KDC = KerberosServerSettings.model_validate({"name": "main", "cidrBlock": "10.9.0.10/32"})
+DOMAIN = KerberosServerSettings.model_validate(
+    {"name": "corp", "cidrBlock": "172.16.5.0/28", "kind": "active-directory"}
+)
+
+
+@pytest.mark.parametrize("nat", [False, True])
+def test_nodes_reach_a_kdc_on_kerberos_ports_and_domain_controllers_on_their_own(nat: bool):
+    before, after = network_rules(nat=nat), network_rules(nat=nat, servers=[KDC, DOMAIN])
+    added = [rule for rule in after if rule not in before]
+    assert [rule for rule in after if rule in before] == before, "nothing else changes"
+    assert {rule.direction for rule in added} == {"out"}, "neither KDC nor domain controller calls a node"
+    assert {rule.group for rule in added} == {PRIMARY, CORE}, "functions authenticate with nobody"
+    for group in (PRIMARY, CORE):
+        ports = {
+            server.name: {
+                (rule.protocol, *rule.ports)
+                for rule in added
+                if rule.group == group and rule.cidr_block == server.cidr_block
+            }
+            for server in (KDC, DOMAIN)
+        }
+        assert ports["main"] == {("tcp", 88, 88), ("udp", 88, 88), ("tcp", 464, 464), ("udp", 464, 464)} | {
+            ("tcp", 749, 749)
+        }
+        assert ports["corp"] == {
+            (protocol, port, port) for port in (53, 88, 389, 464) for protocol in ("tcp", "udp")
+        } | {("tcp", 445, 445), ("tcp", 3268, 3268)}
+    names = [rule.name for rule in after]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("nat", [False, True])
+def test_without_servers_no_rule_names_an_address_but_that_of_nat(nat: bool):
+    assert {rule.cidr_block for rule in network_rules(nat=nat)} == ({None, ANYWHERE} if nat else {None})
+
+
+# --- the network ACLs ---------------------------------------------------------------------------------------------
+
+
+def passes(entries: list[Entry], direction: str, protocol: str, port: int, address: str) -> bool:
+    """Whether an ACL lets a packet pass: the first entry that fits, here always an Allow, or none."""
+    numbers = [entry.number for entry in entries if entry.direction == direction]
+    assert numbers == sorted(set(numbers)), "entries of a direction have numbers of their own"
+    return any(
+        entry.direction == direction
+        and IPv4Network(address).subnet_of(IPv4Network(entry.cidr_block))
+        and (entry.protocol == "all" or (entry.protocol == protocol and entry.ports[0] <= port <= entry.ports[1]))
+        for entry in entries
+    )
+
+
+VPC, INSIDE, OUTSIDE, SERVER = "10.20.0.0/20", "10.20.3.4/32", "203.0.113.9/32", "10.9.0.10/32"
+
+
+@pytest.mark.parametrize(
+    ("direction", "protocol", "port", "address", "passed", "why"),
+    [
+        ("in", "udp", 40000, INSIDE, True, "nodes talk to one another on every port"),
+        ("out", "tcp", 9443, INSIDE, True, "nodes answer EMR within the VPC"),
+        ("out", "tcp", 443, OUTSIDE, True, "S3 keeps its public addresses behind the gateway endpoint"),
+        ("in", "tcp", 1024, OUTSIDE, True, "answers to functions come back from 1024 on"),
+        ("in", "tcp", 60999, OUTSIDE, True, "answers to nodes"),
+        ("in", "tcp", 65535, OUTSIDE, True, "the last port"),
+        ("in", "tcp", 22, OUTSIDE, False, "nobody administers nodes from outside"),
+        ("in", "tcp", 443, OUTSIDE, False, "nobody asks nodes for anything from outside"),
+        ("in", "tcp", 3389, OUTSIDE, False, "remote desktop lies among the ephemeral ports"),
+        ("in", "udp", 40000, OUTSIDE, False, "nothing outside is asked by UDP"),
+        ("out", "tcp", 80, OUTSIDE, False, "plain HTTP does not leave"),
+        ("out", "tcp", 25, OUTSIDE, False, "nor does mail"),
+        ("out", "udp", 88, SERVER, True, "a KDC is asked"),
+        ("in", "udp", 50000, SERVER, True, "and answers"),
+    ],
+)
+def test_an_acl_of_private_subnets(direction: str, protocol: str, port: int, address: str, passed: bool, why: str):
+    assert passes(private_entries(VPC, ["10.9.0.10/32"]), direction, protocol, port, address) == passed, why
+
+
+@pytest.mark.parametrize(
+    ("direction", "port", "address", "passed", "why"),
+    [
+        ("in", 443, INSIDE, True, "nodes go out through NAT"),
+        ("out", 443, OUTSIDE, True, "and NAT goes on"),
+        ("in", 1024, OUTSIDE, True, "NAT gateways choose ports from 1024"),
+        ("out", 40000, INSIDE, True, "answers go back to nodes"),
+        ("in", 443, OUTSIDE, False, "nothing is served to the internet"),
+        ("in", 22, INSIDE, False, "a NAT gateway is no way in"),
+        ("out", 80, OUTSIDE, False, "HTTPS only"),
+        ("in", 3389, OUTSIDE, False, "remote desktop lies among the ephemeral ports"),
+    ],
+)
+def test_an_acl_of_the_subnets_of_nat_gateways(direction: str, port: int, address: str, passed: bool, why: str):
+    assert passes(public_entries(VPC), direction, "tcp", port, address) == passed, why
+
+
+def test_acls_stay_within_what_aws_takes():
+    servers = [f"10.9.0.{number}/32" for number in range(8)]
+    for entries in (private_entries(VPC, servers), public_entries(VPC)):
+        for direction in ("in", "out"):
+            assert sum(entry.direction == direction for entry in entries) <= 20, "VPC quota: 20 rules a direction"
+    assert SERVER not in str(private_entries(VPC)), "servers are let through only where there are some"
 
 
 # --- the policies of the endpoints --------------------------------------------------------------------------------

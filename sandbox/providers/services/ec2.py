@@ -969,6 +969,113 @@ def _delete_flow_log(operation: Operation, identifier: str, state: State) -> Non
     )
 
 
+# -- network ACLs ------------------------------------------------------------------------------------------------------
+
+_LAST_ENTRY = 32767
+"""Number of the entry that refuses the rest; AWS makes it, and nobody else can."""
+_PROTOCOLS = {"tcp": "6", "udp": "17", "icmp": "1", "-1": "-1"}
+
+
+def _acl_entry(entry: Mapping[str, Any], egress: bool) -> dict[str, Any]:
+    protocol = _PROTOCOLS.get(str(entry["protocol"]), str(entry["protocol"]))
+    ports = {} if protocol == "-1" else {"PortRange": {"From": entry["fromPort"], "To": entry["toPort"]}}
+    return {
+        "RuleNumber": entry["ruleNo"],
+        "Protocol": protocol,
+        "RuleAction": entry["action"],
+        "Egress": egress,
+        **given(CidrBlock=entry.get("cidrBlock")),
+        **ports,
+    }
+
+
+def _set_acl_entries(operation: Operation, identifier: str, inputs: Inputs) -> None:
+    client = operation.client("ec2")
+    acl = client.describe_network_acls(NetworkAclIds=[identifier])["NetworkAcls"][0]
+    for entry in acl["Entries"]:
+        if entry["RuleNumber"] < _LAST_ENTRY:
+            client.delete_network_acl_entry(
+                NetworkAclId=identifier, RuleNumber=entry["RuleNumber"], Egress=entry["Egress"]
+            )
+    for name, egress in (("ingress", False), ("egress", True)):
+        for entry in inputs.get(name) or []:
+            client.create_network_acl_entry(NetworkAclId=identifier, **_acl_entry(entry, egress))
+
+
+def _move_subnets(operation: Operation, subnet_ids: Iterable[str], identifier: str | None) -> None:
+    """Put subnets under an ACL, or under their VPC's default one."""
+    client = operation.client("ec2")
+    for subnet_id in subnet_ids:
+        filters = [{"Name": "association.subnet-id", "Values": [subnet_id]}]
+        (acl,) = client.describe_network_acls(Filters=filters)["NetworkAcls"]
+        (association,) = [entry for entry in acl["Associations"] if entry["SubnetId"] == subnet_id]
+        target = identifier
+        if target is None:
+            default = [{"Name": "vpc-id", "Values": [acl["VpcId"]]}, {"Name": "default", "Values": ["true"]}]
+            target = client.describe_network_acls(Filters=default)["NetworkAcls"][0]["NetworkAclId"]
+        client.replace_network_acl_association(
+            AssociationId=association["NetworkAclAssociationId"], NetworkAclId=target
+        )
+
+
+def _create_network_acl(operation: Operation, inputs: Inputs) -> str:
+    specification = _tag_specification("network-acl", inputs)
+    acl = operation.client("ec2").create_network_acl(**pick(inputs, "vpcId"), **specification)["NetworkAcl"]
+    operation.created(acl["NetworkAclId"])
+    _set_acl_entries(operation, acl["NetworkAclId"], inputs)
+    _move_subnets(operation, inputs.get("subnetIds") or [], acl["NetworkAclId"])
+    return acl["NetworkAclId"]
+
+
+def _read_network_acl(operation: Operation, identifier: str, prior: State) -> State | None:
+    acl = _one(
+        operation,
+        "describe_network_acls",
+        "NetworkAcls",
+        "InvalidNetworkAclID.NotFound",
+        NetworkAclIds=[identifier],
+    )
+    if acl is None:
+        return None
+    words = {number: name for name, number in _PROTOCOLS.items()}
+    state: State = {
+        "arn": _arn(operation, f"network-acl/{identifier}"),
+        "vpcId": acl["VpcId"],
+        "ownerId": acl.get("OwnerId", operation.account),
+        "subnetIds": sorted(entry["SubnetId"] for entry in acl["Associations"]),
+        "tagsAll": tag_map(acl.get("Tags")),
+    }
+    for name, egress in (("ingress", False), ("egress", True)):
+        state[name] = [
+            {
+                "ruleNo": entry["RuleNumber"],
+                "protocol": words.get(entry["Protocol"], entry["Protocol"]),
+                "action": entry["RuleAction"],
+                "fromPort": entry.get("PortRange", {}).get("From", 0),
+                "toPort": entry.get("PortRange", {}).get("To", 0),
+                **given(cidrBlock=entry.get("CidrBlock")),
+            }
+            for entry in sorted(acl["Entries"], key=lambda entry: entry["RuleNumber"])
+            if entry["Egress"] is egress and entry["RuleNumber"] < _LAST_ENTRY
+        ]
+    return state
+
+
+def _update_network_acl(operation: Operation, change: Change) -> None:
+    if change.any("ingress", "egress"):
+        _set_acl_entries(operation, change.id, change.inputs)
+    if change.any("subnetIds"):
+        before, now = (set(inputs.get("subnetIds") or []) for inputs in (change.old, change.inputs))
+        _move_subnets(operation, sorted(now - before), change.id)
+        _move_subnets(operation, sorted(before - now), None)
+
+
+def _delete_network_acl(operation: Operation, identifier: str, state: State) -> None:
+    _move_subnets(operation, state.get("subnetIds") or [], None)
+    client = operation.client("ec2")
+    _delete(operation, lambda: client.delete_network_acl(NetworkAclId=identifier), "InvalidNetworkAclID.NotFound")
+
+
 # -- functions ---------------------------------------------------------------------------------------------------------
 
 
@@ -1056,6 +1163,82 @@ def _prefix_list(operation: Operation, arguments: Inputs) -> State:
         "name": lists[0]["PrefixListName"],
         "cidrBlocks": sorted(lists[0].get("Cidrs") or []),
         "region": operation.region,
+    }
+
+
+def _known(state: State | None, identifier: str, what: str) -> State:
+    """A thing's outputs as its data source gives them: with the tags that it has, whoever set them."""
+    if state is None:
+        raise ValueError(f"no matching {what} found: {identifier}")
+    return {**state, "id": identifier, "region": state["arn"].split(":")[3], "tags": state["tagsAll"]}
+
+
+def _vpc(operation: Operation, arguments: Inputs) -> State:
+    return _known(_read_vpc(operation, arguments["id"], {}), arguments["id"], "EC2 VPC")
+
+
+def _subnet(operation: Operation, arguments: Inputs) -> State:
+    identifier = arguments["id"]
+    state = _known(_read_subnet(operation, identifier, {}), identifier, "EC2 Subnet")
+    (subnet,) = operation.client("ec2").describe_subnets(SubnetIds=[identifier])["Subnets"]
+    return {**state, "availableIpAddressCount": subnet["AvailableIpAddressCount"], "state": subnet["State"]}
+
+
+def _route_table(operation: Operation, arguments: Inputs) -> State:
+    filters = [{"Name": "association.subnet-id", "Values": [arguments["subnetId"]]}] if "subnetId" in arguments else []
+    wanted = {"RouteTableIds": [arguments["routeTableId"]]} if "routeTableId" in arguments else {}
+    tables = operation.client("ec2").describe_route_tables(Filters=filters, **wanted)["RouteTables"]
+    if len(tables) != 1:
+        raise ValueError("query returned no results" if not tables else f"{len(tables)} route tables match")
+    table = tables[0]
+    return {
+        **_known(_read_route_table(operation, table["RouteTableId"], {}), table["RouteTableId"], "EC2 Route Table"),
+        "routeTableId": table["RouteTableId"],
+        "routes": [
+            {
+                **dict.fromkeys(_TARGETS, ""),
+                "cidrBlock": route.get("DestinationCidrBlock", ""),
+                **{name: route[member] for name, member in _TARGETS.items() if route.get(member)},
+            }
+            for route in table["Routes"]
+            if route.get("GatewayId") != "local"
+        ],
+    }
+
+
+def _vpc_endpoint(operation: Operation, arguments: Inputs) -> State:
+    members = {"vpcId": "vpc-id", "serviceName": "service-name", "vpcEndpointType": "vpc-endpoint-type"}
+    filters = [{"Name": member, "Values": [arguments[name]]} for name, member in members.items() if name in arguments]
+    endpoints = operation.client("ec2").describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]
+    states = [_read_vpc_endpoint(operation, entry["VpcEndpointId"], {}) for entry in endpoints]
+    found_states = [
+        _known(state, entry["VpcEndpointId"], "EC2 VPC Endpoint")
+        for entry, state in zip(endpoints, states, strict=True)
+        if state is not None and arguments.get("state") in (None, state["state"])
+    ]
+    if len(found_states) != 1:
+        raise ValueError("no matching EC2 VPC Endpoint found" if not found_states else "several VPC endpoints match")
+    return found_states[0]
+
+
+def _dhcp_options(operation: Operation, arguments: Inputs) -> State:
+    identifier = arguments["dhcpOptionsId"]
+    if identifier == "default":
+        # moto has no default set; AWS's names the region's domain and its own servers.
+        domain = "ec2.internal" if operation.region == "us-east-1" else f"{operation.region}.compute.internal"
+        values = {"domain-name": [domain], "domain-name-servers": ["AmazonProvidedDNS"]}
+    else:
+        (options,) = operation.client("ec2").describe_dhcp_options(DhcpOptionsIds=[identifier])["DhcpOptions"]
+        values = {
+            entry["Key"]: [value["Value"] for value in entry["Values"]] for entry in options["DhcpConfigurations"]
+        }
+    return {
+        "id": identifier,
+        "dhcpOptionsId": identifier,
+        "arn": _arn(operation, f"dhcp-options/{identifier}"),
+        "region": operation.region,
+        "domainName": " ".join(values.get("domain-name", [])),
+        "domainNameServers": values.get("domain-name-servers", []),
     }
 
 
@@ -1223,6 +1406,18 @@ TYPES = (
     _rule_type("ingress"),
     _rule_type("egress"),
     ResourceType(
+        token="aws:ec2/networkAcl:NetworkAcl",
+        source="vpc_network_acl.go",
+        handles=names("vpcId subnetIds ingress egress"),
+        comparison=Comparison(unordered=names("subnetIds ingress egress")),
+        replaces=names("vpcId"),
+        create=_create_network_acl,
+        read=_read_network_acl,
+        update=_update_network_acl,
+        delete=_delete_network_acl,
+        tagging=TAGGING,
+    ),
+    ResourceType(
         token="aws:ec2/flowLog:FlowLog",
         source="vpc_flow_log.go: everything but tags replaces",
         handles=names("logDestination logDestinationType logFormat maxAggregationInterval trafficType")
@@ -1252,5 +1447,22 @@ FUNCTIONS = (
         token="aws:ec2/getPrefixList:getPrefixList",
         arguments=names("name prefixListId filters region"),
         call=_prefix_list,
+    ),
+    Function(token="aws:ec2/getVpc:getVpc", arguments=names("id region"), call=_vpc),
+    Function(token="aws:ec2/getSubnet:getSubnet", arguments=names("id region"), call=_subnet),
+    Function(
+        token="aws:ec2/getRouteTable:getRouteTable",
+        arguments=names("subnetId routeTableId region"),
+        call=_route_table,
+    ),
+    Function(
+        token="aws:ec2/getVpcEndpoint:getVpcEndpoint",
+        arguments=names("vpcId serviceName vpcEndpointType state region"),
+        call=_vpc_endpoint,
+    ),
+    Function(
+        token="aws:ec2/getVpcDhcpOptions:getVpcDhcpOptions",
+        arguments=names("dhcpOptionsId region"),
+        call=_dhcp_options,
     ),
 )

@@ -143,7 +143,40 @@ def _delete_table(operation: Operation, identifier: str, state: State) -> None:
     absent(lambda: client.delete_table(CatalogId=catalog, DatabaseName=database, Name=name), _MISSING)
 
 
+def _put_encryption(operation: Operation, inputs: Inputs) -> str:
+    catalog = inputs.get("catalogId", operation.account)
+    operation.client("glue").put_data_catalog_encryption_settings(
+        CatalogId=catalog, DataCatalogEncryptionSettings=pascal(inputs["dataCatalogEncryptionSettings"])
+    )
+    return catalog
+
+
+def _update_encryption(operation: Operation, change: Change) -> None:
+    _put_encryption(operation, change.inputs)
+
+
+def _read_encryption(operation: Operation, identifier: str, prior: State) -> State | None:
+    answer = operation.client("glue").get_data_catalog_encryption_settings(CatalogId=identifier)
+    return {"catalogId": identifier, "dataCatalogEncryptionSettings": camel(answer["DataCatalogEncryptionSettings"])}
+
+
+def _delete_encryption(operation: Operation, identifier: str, state: State) -> None:
+    operation.client("glue").put_data_catalog_encryption_settings(
+        CatalogId=identifier, DataCatalogEncryptionSettings={}
+    )
+
+
 TYPES = (
+    ResourceType(
+        token="aws:glue/dataCatalogEncryptionSettings:DataCatalogEncryptionSettings",
+        source="data_catalog_encryption_settings.go",
+        handles=names("catalogId dataCatalogEncryptionSettings"),
+        replaces=names("catalogId"),
+        create=_put_encryption,
+        read=_read_encryption,
+        update=_update_encryption,
+        delete=_delete_encryption,
+    ),
     ResourceType(
         token="aws:glue/catalogDatabase:CatalogDatabase",
         source="catalog_database.go",

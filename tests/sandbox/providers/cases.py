@@ -96,6 +96,25 @@ def lockable_bucket(world: World) -> dict[str, Any]:
     return {"bucket": "lockable", "rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 3}}}
 
 
+NO_PASSWORDS = {"returnConnectionPasswordEncrypted": False}
+AT_REST = {"encryptionAtRest": {"catalogEncryptionMode": "DISABLED"}}
+
+
+def catalog_encryption(world: World, passwords: bool) -> dict[str, Any]:
+    return {
+        "encryptionAtRest": {"catalogEncryptionMode": "SSE-KMS", "sseAwsKmsKeyId": world.key_arn},
+        "connectionPasswordEncryption": {
+            "returnConnectionPasswordEncrypted": passwords,
+            "awsKmsKeyId": world.key_arn,
+        },
+    }
+
+
+def acl_entry(number: int, protocol: str, port: int, block: str) -> dict[str, Any]:
+    ports = {"fromPort": port, "toPort": port}
+    return {"ruleNo": number, "protocol": protocol, "action": "allow", "cidrBlock": block, **ports}
+
+
 VOLUMES = [{"size": 64, "type": "gp3", "volumesPerInstance": 2}]
 DENY_PLAIN = {
     "Sid": "Tls",
@@ -395,6 +414,23 @@ CASES: tuple[Case, ...] = (
         bucket_setting(versioningConfiguration={"status": "Enabled"}),
         changes={"versioningConfiguration": {"status": "Suspended"}},
         replaces={"bucket": "other-bucket-name"},
+        stays=True,
+    ),
+    Case(
+        "aws:ec2/networkAcl:NetworkAcl",
+        lambda world: {
+            "vpcId": world.vpc,
+            "subnetIds": [world.subnets[1]],
+            "ingress": [acl_entry(100, "-1", 0, "10.0.0.0/16"), acl_entry(200, "tcp", 443, "0.0.0.0/0")],
+            "egress": [acl_entry(100, "tcp", 443, "0.0.0.0/0")],
+            "tags": {"Name": "own"},
+        },
+        changes={"egress": [acl_entry(100, "udp", 53, "10.0.0.0/16")], "subnetIds": []},
+    ),
+    Case(
+        "aws:glue/dataCatalogEncryptionSettings:DataCatalogEncryptionSettings",
+        lambda world: {"dataCatalogEncryptionSettings": catalog_encryption(world, True)},
+        changes={"dataCatalogEncryptionSettings": {"connectionPasswordEncryption": NO_PASSWORDS, **AT_REST}},
         stays=True,
     ),
     Case(

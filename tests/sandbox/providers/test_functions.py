@@ -58,3 +58,22 @@ def test_a_secret_is_read_by_its_name(aws: ProviderDriver, world: World) -> None
     assert read["versionStages"] == ["AWSCURRENT"]
     with pytest.raises(grpc.RpcError, match="can't find"):
         aws.invoke("aws:secretsmanager/getSecretVersion:getSecretVersion", {"secretId": "nobody's"})
+
+
+def test_a_vpc_that_somebody_else_made_can_be_looked_at(aws: ProviderDriver, world: World) -> None:
+    vpc = aws.invoke("aws:ec2/getVpc:getVpc", {"id": world.vpc})
+    assert vpc["cidrBlock"] == "10.0.0.0/16"
+    options = aws.invoke("aws:ec2/getVpcDhcpOptions:getVpcDhcpOptions", {"dhcpOptionsId": vpc["dhcpOptionsId"]})
+    assert options["domainName"] == f"{REGION}.compute.internal"
+    subnet = aws.invoke("aws:ec2/getSubnet:getSubnet", {"id": world.subnets[0]})
+    assert subnet["vpcId"] == world.vpc
+    assert subnet["availableIpAddressCount"] > 200
+    main = aws.invoke("aws:ec2/getRouteTable:getRouteTable", {"routeTableId": vpc["mainRouteTableId"]})
+    assert main["routes"] == [], "the local route is none that the data source tells of"
+    with pytest.raises(grpc.RpcError, match="query returned no results"):
+        aws.invoke("aws:ec2/getRouteTable:getRouteTable", {"subnetId": world.subnets[0]})
+    with pytest.raises(grpc.RpcError, match="no matching EC2 VPC Endpoint"):
+        aws.invoke(
+            "aws:ec2/getVpcEndpoint:getVpcEndpoint",
+            {"vpcId": world.vpc, "serviceName": f"com.amazonaws.{REGION}.sns", "vpcEndpointType": "Interface"},
+        )
