@@ -167,6 +167,23 @@ _SERVICES: dict[Purpose, Callable[[AwsEnvironment], list[Document]]] = {
 }
 
 
+REASONS = {
+    "Account": "IAM policies of the account decide; without this nobody could, and the key could lock everybody out",
+    "DenyGrantsToPeople": "a grant hands a key on beside all policies; volumes of nodes and functions need theirs",
+    "ExecutionLogDelivery": "logs of encrypted executions are delivered to CloudWatch Logs",
+    "LogGroups": "CloudWatch Logs encrypts the log groups of this account and region",
+    "AlarmsToTopics": "alarms are published on encrypted topics",
+    "EventsToTopics": "event rules publish on encrypted topics (they carry no source there)",
+    "EventsToQueues": "event rules send to encrypted queues, dead-letter queues among them",
+    "TopicsToQueues": "what a topic could not deliver goes to its encrypted dead-letter queue",
+    "DenyAllButSecretsManager": "secrets are read and written through Secrets Manager only",
+    "Administrators": "roles that look after the key, and cannot use it",
+    "Producers": "partners drop files in raw; uploads in parts are decrypted to be put together",
+    "Consumers": "analysts' accounts read tables in processed",
+}
+"""Why each statement is there, by its id."""
+
+
 @dataclass(frozen=True)
 class Partners:
     """Accounts and roles outside this account that the data key serves."""

@@ -20,7 +20,7 @@ import botocore.exceptions
 
 import settings as configuration
 from components.rules import rules
-from tools import cli
+from tools import cli, quotas
 
 DRAIN_MINUTES = 30
 """How long `destroy` waits for running executions."""
@@ -111,10 +111,28 @@ def _agree(question: str, *, yes: bool) -> None:
         raise DeployError("not agreed; nothing was done")
 
 
+def check_quotas(target: Target) -> None:
+    """Stop a deployment that the account has no room for; say what could not be checked.
+
+    Raises:
+        DeployError: with a line for each quota that does not suffice.
+    """
+    tags = {"Project": "emr-pipeline", "Environment": target.stack}
+    verdict = quotas.check(target.settings, target.region, tags)
+    for line in verdict.unchecked:
+        print(f"note: {line}")
+    if verdict.shortfalls:
+        raise DeployError(
+            f"account {target.account} has too little room in {target.region}; nothing was done:\n- "
+            + "\n- ".join(verdict.shortfalls)
+        )
+
+
 def up(stack: str, *, yes: bool) -> None:
-    """Preview with the policies, stop on a mandatory violation, ask, deploy with the same policies."""
+    """Check quotas, preview with the policies, stop on a mandatory violation, ask, deploy with the same policies."""
     target = read_target(stack)
     _show(target)
+    check_quotas(target)
     policies = cli.policy_arguments(stack)
     # Rules over the whole stack speak after the resources are made when they run in `up`: the preview is the gate.
     _pulumi(["preview", "--stack", stack, *policies])

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from policies import document
-from tools import configuration_document, cost, stack_schema
+from tools import configuration_document, cost, keys_document, stack_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 
 FILES: Mapping[Path, Callable[[], str]] = {
     stack_schema.FILE: stack_schema.render,
     configuration_document.FILE: configuration_document.render,
+    keys_document.FILE: keys_document.render,
     document.FILE: document.render,
     cost.PAGE: cost.render,
 }

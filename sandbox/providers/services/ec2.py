@@ -973,6 +973,8 @@ def _delete_flow_log(operation: Operation, identifier: str, state: State) -> Non
 
 _LAST_ENTRY = 32767
 """Number of the entry that refuses the rest; AWS makes it, and nobody else can."""
+_NO_ACL = ("InvalidNetworkAclID.NotFound", "InvalidRouteTableID.NotFound")
+"""AWS's code, and the one that moto gives where it looks an ACL up by its id."""
 _PROTOCOLS = {"tcp": "6", "udp": "17", "icmp": "1", "-1": "-1"}
 
 
@@ -1032,7 +1034,7 @@ def _read_network_acl(operation: Operation, identifier: str, prior: State) -> St
         operation,
         "describe_network_acls",
         "NetworkAcls",
-        "InvalidNetworkAclID.NotFound",
+        *_NO_ACL,
         NetworkAclIds=[identifier],
     )
     if acl is None:
@@ -1073,7 +1075,7 @@ def _update_network_acl(operation: Operation, change: Change) -> None:
 def _delete_network_acl(operation: Operation, identifier: str, state: State) -> None:
     _move_subnets(operation, state.get("subnetIds") or [], None)
     client = operation.client("ec2")
-    _delete(operation, lambda: client.delete_network_acl(NetworkAclId=identifier), "InvalidNetworkAclID.NotFound")
+    _delete(operation, lambda: client.delete_network_acl(NetworkAclId=identifier), *_NO_ACL)
 
 
 # -- functions ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,187 @@
+"""Components used on their own, through the real engine: previewed, made, taken down, and refused in words."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import control
+from sandbox.engine import environment
+from tools import cli
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@dataclass
+class Program:
+    """One example as a stack of its own; its configuration lies elsewhere, so that no file of the project changes."""
+
+    name: str
+    stack: str
+    scratch: Path
+    variables: dict[str, str]
+    config: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, *arguments: str, directory: Path | None = None) -> subprocess.CompletedProcess[str]:
+        command = [str(cli.directory() / "pulumi"), "--non-interactive", "-C", str(directory or EXAMPLES / self.name)]
+        return subprocess.run(
+            [*command, *arguments, "--color=never"],
+            env=self.variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def start(self) -> None:
+        self.scratch.mkdir(parents=True)
+        shutil.copy(EXAMPLES / self.name / "Pulumi.yaml", self.scratch)
+        done = self.run("stack", "init", self.stack, "--no-select", directory=self.scratch)
+        assert done.returncode == 0, done.stdout + done.stderr
+        self.salt = (self.scratch / f"Pulumi.{self.stack}.yaml").read_text()
+
+    def operate(self, operation: str, **config: Any) -> subprocess.CompletedProcess[str]:
+        """Run an operation under a configuration, given by group."""
+        project = self.name.replace("_", "-")
+        lines = [f"  {project}:{key}: {json.dumps(value)}" for key, value in config.items()]
+        file = self.scratch / f"Pulumi.{self.stack}.yaml"
+        file.write_text("\n".join([self.salt, "config:", "  aws:region: eu-west-1", *lines, ""]))
+        confirmed = [] if operation == "preview" else ["--yes", "--skip-preview"]
+        return self.run(operation, "--stack", self.stack, "--config-file", str(file), *confirmed)
+
+    def outputs(self) -> dict[str, Any]:
+        return json.loads(self.run("stack", "output", "--stack", self.stack, "--json").stdout)
+
+    def resources(self) -> set[str]:
+        exported = json.loads(self.run("stack", "export", "--stack", self.stack).stdout)
+        return {entry["urn"] for entry in exported["deployment"].get("resources", [])}
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[control.Sandbox]:
+    with control.temporary("example-tests") as running:
+        yield running
+
+
+@pytest.fixture
+def programs(sandbox: control.Sandbox, tmp_path: Path, request: pytest.FixtureRequest) -> Any:
+    variables = {**os.environ, **environment(sandbox)}
+
+    def make(name: str, stack: str = "") -> Program:
+        stack = stack or re.sub(r"[^a-z0-9]+", "-", request.node.name)[-40:].strip("-")
+        program = Program(name, stack, tmp_path / stack / name, variables)
+        program.start()
+        return program
+
+    return make
+
+
+def made(outcome: subprocess.CompletedProcess[str]) -> str:
+    text = outcome.stdout + outcome.stderr
+    assert outcome.returncode == 0, text
+    return text
+
+
+network = pytest.mark.xdist_group("examples-network")
+data = pytest.mark.xdist_group("examples-data")
+
+
+@pytest.mark.sandbox
+@data
+@pytest.mark.parametrize(
+    ("name", "config", "resources"),
+    [
+        ("encryption_keys", {}, 4 + 4),
+        ("data_catalog", {"bucket": "some-bucket"}, 1 + 1),
+    ],
+)
+def test_a_component_alone_is_a_program(programs: Any, name: str, config: dict[str, Any], resources: int) -> None:
+    text = made(programs(name).operate("preview", **config))
+    created = re.search(r"\+ (\d+) to create", text)
+    assert created is not None, text
+    assert int(created[1]) == resources + 2, f"the stack, the component and what it holds:\n{text}"
+
+
+@pytest.mark.sandbox
+@network
+@pytest.mark.parametrize("nat", ["none", "single", "per-az"])
+def test_a_network_is_made_and_taken_down_in_every_nat_mode(programs: Any, sandbox: control.Sandbox, nat: str) -> None:
+    ec2 = sandbox.client("ec2")
+
+    def vpcs() -> set[str]:
+        return {vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"]}
+
+    def gateways() -> list[str]:
+        return [entry["State"] for entry in ec2.describe_nat_gateways()["NatGateways"] if entry["State"] != "deleted"]
+
+    before = vpcs()
+    program = programs("secure_vpc")
+    settings = {"natGateways": nat, "networkAcls": "explicit" if nat == "single" else "default"}
+    made(program.operate("up", network=settings))
+    assert len(gateways()) == {"none": 0, "single": 1, "per-az": 2}[nat]
+    (vpc,) = vpcs() - before
+    if nat == "none":
+        _adopt(programs, program.outputs(), vpc)
+    made(program.operate("destroy", network=settings))
+    assert vpcs() == before, "a network that is taken down leaves no VPC behind"
+    assert gateways() == [], "nor a NAT gateway, which costs by the hour"
+    assert program.resources() == set()
+
+
+def _adopt(programs: Any, outputs: dict[str, Any], vpc: str) -> None:
+    """Another stack takes the network as it is; and says what is wrong when it is none to live in."""
+    adopting = programs("secure_vpc", "adopting")
+    existing = {"vpcId": vpc, "privateSubnetIds": outputs["privateSubnetIds"]}
+    text = made(adopting.operate("preview", network={"existingVpc": existing, "natGateways": "none"}))
+    assert "SecurityGroup" in text, "groups and rules are made there"
+    assert "aws:ec2:Subnet" not in text, "subnets are not"
+    refused = adopting.operate("preview", network={"existingVpc": existing, "natGateways": "single"})
+    assert refused.returncode != 0, "a subnet without a way out cannot have one"
+    said = refused.stdout + refused.stderr
+    for subnet in outputs["privateSubnetIds"]:
+        assert f"secure-vpc:network.existingVpc: {subnet} has no default route" in said, said
+    assert "Traceback" not in said, "an expected mistake shows no traceback"
+
+
+@pytest.mark.sandbox
+@data
+def test_a_destroy_without_both_keys_touches_nothing_and_with_them_takes_all(
+    programs: Any, sandbox: control.Sandbox
+) -> None:
+    s3 = sandbox.client("s3")
+    program = programs("encrypted_buckets")
+    held = {"mode": "governance", "days": 1}
+    made(program.operate("up", storage={"rawObjectLock": held}))
+    raw = program.outputs()["rawBucket"]
+    before = program.resources()
+    buckets = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+    lock = s3.get_object_lock_configuration(Bucket=raw)["ObjectLockConfiguration"]
+    assert lock["Rule"]["DefaultRetention"].items() >= {"Mode": "GOVERNANCE", "Days": 1}.items()
+
+    refused = program.operate("destroy", storage={"rawObjectLock": held})
+    assert refused.returncode != 0, "one command may not lose the data"
+    said = refused.stdout + refused.stderr
+    assert "protect" in said, f"the reason is told: {said}"
+    assert "buckets-raw" in said, f"and the bucket: {said}"
+    assert program.resources() == before, "nothing is touched, not even what is not protected"
+    assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == buckets
+    policy = json.loads(s3.get_bucket_policy(Bucket=raw)["Policy"])
+    assert "DenyVersionDeletion" in [entry["Sid"] for entry in policy["Statement"]]
+
+    one_key = program.operate("up", storage={"onDestroy": "delete"})
+    assert one_key.returncode != 0
+    assert "deleting data needs both" in one_key.stdout + one_key.stderr
+
+    both = {"onDestroy": "delete", "allowDataLoss": True}
+    made(program.operate("up", storage=both))
+    made(program.operate("destroy", storage=both))
+    assert not {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]} & set(buckets)
