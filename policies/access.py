@@ -135,6 +135,26 @@ def open_resource(pattern: str) -> bool:
     return "*" in arn.resource and not arn.resource.strip("*?:/")
 
 
+_WHOLE_KINDS: Final = {
+    ("dynamodb", "table/"),
+    ("kms", "alias/"),
+    ("kms", "key/"),
+    ("lambda", "function:"),
+    ("secretsmanager", "secret:"),
+    ("ssm", "parameter/"),
+}
+"""Service and ARN's start of what holds data, opens it or acts: with a wildcard only after it: all of an account's."""
+
+
+def _whole_kind(pattern: str) -> bool:
+    """Whether a resource pattern holds every key, secret, table or parameter of an account (``key/*``)."""
+    arn = parse_arn(pattern)
+    return arn is not None and any(
+        arn.service == service and arn.resource.startswith(start) and not arn.resource.removeprefix(start).strip("*?/:")
+        for service, start in _WHOLE_KINDS
+    )
+
+
 _RESOURCE_CONDITIONS: Final = frozenset(
     {"aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths", "ec2:vpc", "ec2:subnet", "kms:resourcealiases"}
 )
@@ -186,7 +206,8 @@ def no_service_wildcards(resource: Resource, settings: Settings) -> Findings:
                 yield Match.YES, f"grants {action}"
         if _bounds_resources(statement):
             return
-        wide = any(pattern is not UNKNOWN and open_resource(str(pattern)) for pattern in statement.resources)
+        patterns = [str(pattern) for pattern in statement.resources if pattern is not UNKNOWN]
+        wide = any(open_resource(pattern) or _whole_kind(pattern) for pattern in patterns)
         maybe = UNKNOWN in statement.resources
         bounded = [action for action in known if not _any_action(action) and not _cannot_name_resource(action)]
         if bounded and (wide or maybe):

@@ -174,7 +174,7 @@ def _walk(where: str, key: str, value: Plain, free: bool, loud: bool) -> Iterato
             # A list of {name, value} is a map by another name.
             is_value = name.casefold() == "value" and isinstance(named, str)
             inner = str(named) if is_value else name
-            inside = is_value or (folded in _MAPS and not _is_wrapper(name, item))
+            inside = is_value or free or (folded in _MAPS and not _is_wrapper(name, item))
             yield from _walk(f"{where}.{name}", inner, item, inside, loud and folded not in _QUIET)
     elif isinstance(value, list):
         items = cast("list[Plain]", value)
@@ -201,7 +201,7 @@ def _in_string(where: str, key: str, value: str, free: bool, loud: bool) -> Iter
     if stripped.startswith(("{", "[")):
         document = json_value(value)
         if document is not MALFORMED and isinstance(document, dict | list):
-            yield from _walk(where, key, document, False, loud)
+            yield from _walk(where, key, document, free, loud)
             return
     yield from ((where, kind, True) for kind in find_in_text(value, loud))
     if key.casefold().startswith("userdata"):

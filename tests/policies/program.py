@@ -59,7 +59,6 @@ def _run(stack: str, preview: bool) -> Deployment:
             stack=stack,
             computed={
                 "tls:index/privateKey:PrivateKey": lambda name, _: {"privateKeyPemPkcs8": f"{name}-key-pkcs8"},
-                "aws:emr/securityConfiguration:SecurityConfiguration": lambda name, _: {"name": f"{name}-1a2b3c4"},
             },
         )
     finally:

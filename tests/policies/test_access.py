@@ -14,6 +14,8 @@ from tests.policies.harness import UNKNOWN, R, Secret
 
 POLICY = "aws:iam/policy:Policy"
 BUCKET = "arn:aws:s3:::bucket"
+OURS = "arn:aws:dynamodb:eu-west-1:111122223333:table/ours*"
+CLUSTERS = "arn:aws:elasticmapreduce:eu-west-1:111122223333:cluster/*"
 
 
 def document(*statements: Any) -> str:
@@ -109,6 +111,19 @@ def iam_02() -> list[Case]:
                 "s3:List*",
             )
         ),
+        *(
+            bad(rule, f"every {kind} of the account", holder(document(allow(action, f"arn:aws:{kind}"))), says=[action])
+            for action, kind in (
+                ("kms:Decrypt", "kms:eu-west-1:111122223333:key/*"),
+                ("kms:Decrypt", "kms:*:*:key/?*"),
+                ("secretsmanager:GetSecretValue", "secretsmanager:eu-west-1:111122223333:secret:*"),
+                ("dynamodb:PutItem", "dynamodb:eu-west-1:111122223333:table/*"),
+                ("ssm:GetParameter", "ssm:eu-west-1:111122223333:parameter/*"),
+                ("lambda:InvokeFunction", "lambda:eu-west-1:111122223333:function:*"),
+            )
+        ),
+        good(rule, "tables of one name", holder(document(allow("dynamodb:PutItem", OURS)))),
+        good(rule, "every cluster", holder(document(allow("elasticmapreduce:AddJobFlowSteps", CLUSTERS)))),
         *(
             good(rule, f"{action}, which knows no resource", holder(document(allow(action, "*"))))
             for action in (

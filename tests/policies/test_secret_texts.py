@@ -57,6 +57,8 @@ CASES = [
     held("a secret of the engine's", env(DB_PASSWORD=Secret(WORD))),
     held("an unknown in front", env(A_PASSWORD=UNKNOWN, B_PASSWORD=WORD)),
     held("an address", env(URL=f"jdbc:postgresql://user:{WORD}@host/db")),
+    held("a document in a variable", env(OPTIONS=json.dumps({"database": {"password": WORD}}))),
+    good(RULE, "a document in a variable that names no secret", env(OPTIONS=json.dumps({"user": WORD, "pool": 3}))),
     held("an assignment", env(OPTIONS=f"user=x;password={WORD}")),
     held("an argument", step("spark-submit", "--password", WORD, "s3://s/job.py")),
     held("an argument in one", step("spark-submit", f"--conf=spark.x.password={WORD}")),
