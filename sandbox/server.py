@@ -34,8 +34,12 @@ def _stop_when_parent_goes(stop: threading.Event) -> None:
 def serve(directory: Path, region: str, port: int, *, with_parent: bool) -> None:
     """Start everything, say so in the state file, and wait for SIGTERM, SIGINT or the parent's end."""
     stop = threading.Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
     if with_parent:
         threading.Thread(target=_stop_when_parent_goes, args=(stop,), daemon=True).start()
     running_aws = aws.start(

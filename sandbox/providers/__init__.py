@@ -9,7 +9,7 @@ Parts
     ``schema``      inputs and outputs of a type, read from the installed SDK (``pulumi_aws``, …)
     ``naming``      automatic names
     ``comparison``  what counts as a difference
-    ``validation``  calls against botocore's service model
+    ``values``      what single inputs, and inputs together, may be
     ``clients``     boto3 clients
     ``table``       the form of a table entry (`ResourceType`, `Function`) and helpers for its functions
     ``servicer``    the protocol over a table; knows no resource type

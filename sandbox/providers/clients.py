@@ -12,7 +12,7 @@ import botocore.config
 import botocore.model
 from botocore.exceptions import ClientError
 
-from sandbox.providers.validation import check_parameters
+from sandbox.service_models import check_parameters
 
 _CONFIG = botocore.config.Config(
     # moto answers HTTP 500 to what it lacks; trying again only hides that.

@@ -25,13 +25,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from google.protobuf import any_pb2, empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
+from sandbox.documents import Owner
 from sandbox.providers import schema
 from sandbox.providers.clients import AwsClients, describe_error
 from sandbox.providers.comparison import Difference, project
 from sandbox.providers.naming import Mode, NamingError, Proposal, automatic_name, prefixed_name
 from sandbox.providers.protocol import UNKNOWN, Secret, conceal, decode, encode, holds_unknown, reveal
 from sandbox.providers.table import CancelledError, Change, Created, Function, Operation, ResourceType, State
-from sandbox.providers.validation import ParameterRefusedError
+from sandbox.service_models import ParameterRefusedError
 
 _LOG = logging.getLogger(__name__)
 _INCOMPLETE = "__incomplete"
@@ -234,6 +235,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         inputs, mismatches = schema.check_inputs(news, shape.inputs)
         failures = [(entry.property, entry.reason) for entry in mismatches]
         failures += self._unhandled(kind, shape, inputs)
+        failures += _conflicts(kind, inputs)
         filled: list[str] = []
         if kind.naming is not None and not failures:
             asked = None
@@ -250,7 +252,8 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         filled += _fill_defaults(inputs, kind.defaults)
         if "tags" in shape.inputs and "tagsAll" in shape.outputs:
             inputs["tagsAll"] = conceal(self._configuration(context).all_tags(inputs.get("tags")), inputs.get("tags"))
-        failures += _malformed_documents(kind, inputs)
+        failures += _refused_values(kind, inputs)
+        failures += _refused_documents(kind, inputs, self._configuration(context).account)
         if kind.check is not None and not failures:
             plain = reveal(inputs)
             failures += kind.check({name: value for name, value in plain.items() if not holds_unknown(value)})
@@ -548,17 +551,62 @@ def _holders(value: Any, path: Sequence[str]) -> list[dict[str, Any]]:
     return [value] if not path else _holders(value.get(path[0]), path[1:])
 
 
-def _malformed_documents(kind: ResourceType, inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _conflicts(kind: ResourceType, inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Inputs that the provider does not take together, or one of which it needs."""
     failures: list[tuple[str, str]] = []
-    for path in sorted(kind.comparison.json | kind.comparison.policies):
+    for group, one_needed in (
+        *((group, False) for group in kind.at_most_one),
+        *((group, True) for group in kind.exactly_one),
+    ):
+        given = sorted(path for path in group if _is_given(inputs, path))
+        if len(given) > 1:
+            rule = "exactly one of them" if one_needed else "at most one of them"
+            failures.append((given[-1].split(".", 1)[0], f"{' and '.join(given)} conflict; give {rule}"))
+        elif one_needed and not given:
+            failures.append((min(group).split(".", 1)[0], f"exactly one of {', '.join(sorted(group))} must be given"))
+    return failures
+
+
+def _is_given(inputs: Mapping[str, Any], path: str) -> bool:
+    *parents, name = path.split(".")
+    return any(holder.get(name) not in (None, "", [], {}) for holder in _holders(dict(inputs), parents))
+
+
+def _refused_values(kind: ResourceType, inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Values that the provider's schema does not allow; unknown ones pass."""
+    failures: list[tuple[str, str]] = []
+    for path, rule in kind.values.items():
         *parents, name = path.split(".")
         for holder in _holders(dict(inputs), parents):
+            value = reveal(holder.get(name))
+            if value is None or holds_unknown(value):
+                continue
+            for entry in value if isinstance(value, list) else [value]:
+                mistake = rule(entry)
+                if mistake is not None:
+                    failures.append((path.split(".", 1)[0], f"{path} {mistake}"))
+    return failures
+
+
+def _refused_documents(kind: ResourceType, inputs: Mapping[str, Any], account: str) -> list[tuple[str, str]]:
+    """What AWS would refuse of the documents that are known."""
+    failures: list[tuple[str, str]] = []
+    known = {name: value for name, value in reveal(inputs).items() if not holds_unknown(value)}
+    owner = Owner(account, known)
+    for path in sorted(kind.comparison.json | kind.comparison.policies | kind.documents.keys()):
+        *parents, name = path.split(".")
+        check = kind.documents.get(path)
+        for holder in _holders(dict(inputs), parents):
             text = reveal(holder.get(name))
-            if isinstance(text, str) and text:
-                try:
-                    json.loads(text)
-                except ValueError as error:
-                    failures.append((path.split(".", 1)[0], f"{path} is not JSON: {error}"))
+            if not isinstance(text, str) or not text:
+                continue
+            try:
+                document = json.loads(text)
+            except ValueError as error:
+                failures.append((path.split(".", 1)[0], f"{path} is not JSON: {error}"))
+                continue
+            found = check(document, owner) if check is not None else ()
+            failures.extend((path.split(".", 1)[0], f"{path}: {mistake}") for mistake in found)
     return failures
 
 

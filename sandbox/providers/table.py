@@ -15,9 +15,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from sandbox.documents import DocumentCheck
 from sandbox.providers.clients import AwsClients, error_code
 from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
+from sandbox.providers.values import Rule
 
 Inputs = Mapping[str, Any]
 """Checked inputs by Pulumi's camelCase names, without secret marks, absent ones left out."""
@@ -142,6 +144,14 @@ class ResourceType:
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Static defaults of the provider's schema; Check fills them in, as the bridge does."""
     comparison: Comparison = field(default_factory=Comparison)
+    documents: Mapping[str, DocumentCheck] = field(default_factory=dict[str, DocumentCheck])
+    """Checks of the JSON texts among the inputs, by path: what AWS would refuse of them when it is called."""
+    values: Mapping[str, Rule] = field(default_factory=dict[str, Rule])
+    """What the provider's schema allows of single inputs, by path."""
+    exactly_one: tuple[frozenset[str], ...] = ()
+    """Inputs of which one must be given, and one only."""
+    at_most_one: tuple[frozenset[str], ...] = ()
+    """Inputs that conflict with each other; a path such as ``ec2Attributes.subnetId`` is inside what is there."""
     not_read: Mapping[str, str] = field(default_factory=dict[str, str])
     """Outputs that no read gives (write-only, or dropped by moto), with the reason: the state keeps them."""
     recomputed: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])

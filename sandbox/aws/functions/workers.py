@@ -170,17 +170,19 @@ class Worker:
         self._lines: list[str] = []
         self._ended = threading.Event()
         self._request_id = ""
+        self._killed = False
         runtime.start_thread(f"replies-of-{self._name}", self._read_replies)
         runtime.start_thread(f"output-of-{self._name}", self._read_output)
 
     @property
     def alive(self) -> bool:
-        """Whether the process can take another event."""
-        return self._process.poll() is None
+        """Whether the process can take another event; one that was just killed still looks alive to the system."""
+        return not self._killed and self._process.poll() is None
 
     def kill(self) -> None:
         """End the process and what it started."""
         if self.alive:
+            self._killed = True
             kill_group(self._process)
 
     def invoke(self, function: Any, request_id: str, event: Any) -> Outcome:

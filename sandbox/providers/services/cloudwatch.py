@@ -6,10 +6,10 @@ dashboard}.go``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sandbox.documents.dashboard import dashboard_body
 from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
 from sandbox.providers.table import (
@@ -28,6 +28,7 @@ from sandbox.providers.table import (
     tag_list,
     tag_map,
 )
+from sandbox.providers.values import between, matching
 
 # -- log groups --------------------------------------------------------------------------------------------------------
 
@@ -145,8 +146,6 @@ def _check_alarm(inputs: Inputs) -> Iterable[tuple[str, str]]:
             yield name, f"has {len(inputs[name])} actions; CloudWatch allows 5"
     if inputs.get("datapointsToAlarm", 1) > inputs.get("evaluationPeriods", inputs.get("datapointsToAlarm", 1)):
         yield "datapointsToAlarm", "is more than evaluationPeriods, so the alarm could never go off"
-    if inputs.get("metricQueries") and inputs.get("metricName"):
-        yield "metricQueries", "conflicts with metricName"
 
 
 def _queries(queries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -282,17 +281,12 @@ def _delete_dashboard(operation: Operation, identifier: str, state: State) -> No
     absent(lambda: client.delete_dashboards(DashboardNames=[identifier]), *_DASHBOARD_MISSING)
 
 
-def _check_dashboard(inputs: Inputs) -> Iterable[tuple[str, str]]:
-    body = inputs.get("dashboardBody")
-    document = json.loads(body) if isinstance(body, str) else {}
-    if isinstance(document, dict) and len(document.get("widgets", [])) > 500:
-        yield "dashboardBody", f"has {len(document['widgets'])} widgets; CloudWatch allows 500"
-
-
 TYPES = (
     ResourceType(
         token="aws:cloudwatch/logGroup:LogGroup",
         source="logs/group.go",
+        at_most_one=(names("name namePrefix"),),
+        values={"name": matching(r"[\w./#-]{1,512}", "a group's name is 1 to 512 of letters, digits and _ - / . #")},
         handles=names("kmsKeyId logGroupClass retentionInDays skipDestroy"),
         naming=AutoName(maximum=512),
         defaults={"retentionInDays": 0, "skipDestroy": False},
@@ -308,6 +302,12 @@ TYPES = (
     ResourceType(
         token="aws:cloudwatch/metricAlarm:MetricAlarm",
         source="cloudwatch/metric_alarm.go",
+        at_most_one=(
+            names("metricName metricQueries"),
+            names("statistic extendedStatistic"),
+            names("threshold thresholdMetricId"),
+        ),
+        values={"evaluationPeriods": between(1, 86_400), "datapointsToAlarm": between(1, 86_400)},
         handles=frozenset(_ALARM_MEMBERS) | names("dimensions metricQueries"),
         naming=AutoName(maximum=255, prefix_property=None),
         defaults={"actionsEnabled": True, "treatMissingData": "missing", "metricQueries.returnData": False},
@@ -323,13 +323,14 @@ TYPES = (
     ResourceType(
         token="aws:cloudwatch/dashboard:Dashboard",
         source="cloudwatch/dashboard.go",
+        values={"dashboardName": matching(r"[\w-]{1,255}", "a name is 1 to 255 of letters, digits, - and _")},
         handles=names("dashboardName dashboardBody"),
         comparison=Comparison(json=names("dashboardBody")),
+        documents={"dashboardBody": dashboard_body},
         replaces=names("dashboardName"),
         create=_put_dashboard,
         read=_read_dashboard,
         update=_update_dashboard,
         delete=_delete_dashboard,
-        check=_check_dashboard,
     ),
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from sandbox.documents import iam_policy
 from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
 from sandbox.providers.table import (
@@ -32,6 +33,7 @@ from sandbox.providers.table import (
     tag_list,
     tag_map,
 )
+from sandbox.providers.values import block, matching, one_of
 
 
 def _add_tags(operation: Operation, identifier: str, state: State, tags: dict[str, str]) -> None:
@@ -911,17 +913,8 @@ def _delete_rule(operation: Operation, identifier: str, state: State, direction:
 _FLOW_LOG_SUBJECTS = {"vpcId": "VPC", "subnetId": "Subnet", "eniId": "NetworkInterface"}
 
 
-def _check_flow_log(inputs: Inputs) -> Iterable[tuple[str, str]]:
-    if sum(name in inputs for name in _FLOW_LOG_SUBJECTS) > 1:
-        yield "vpcId", f"exactly one of {', '.join(_FLOW_LOG_SUBJECTS)} must be given"
-    if inputs.get("maxAggregationInterval", 600) not in (60, 600):
-        yield "maxAggregationInterval", f"is {inputs['maxAggregationInterval']}; AWS aggregates over 60 or 600 seconds"
-
-
 def _create_flow_log(operation: Operation, inputs: Inputs) -> str:
-    subject = next((name for name in _FLOW_LOG_SUBJECTS if inputs.get(name)), None)
-    if subject is None:
-        raise ValueError(f"one of {', '.join(_FLOW_LOG_SUBJECTS)} must be given")
+    subject = next(name for name in _FLOW_LOG_SUBJECTS if inputs.get(name))
     answer = operation.client("ec2").create_flow_logs(
         ResourceIds=[inputs[subject]],
         ResourceType=_FLOW_LOG_SUBJECTS[subject],
@@ -1273,10 +1266,13 @@ def _rule_type(direction: str) -> ResourceType:
     )
 
 
+_DESCRIPTION = r"[\w .:/()#,@\[\]+=&;{}!$*-]{0,255}"
+
 TYPES = (
     ResourceType(
         token="aws:ec2/vpc:Vpc",
         source="vpc_.go",
+        values={"cidrBlock": block(16, 28), "instanceTenancy": one_of("default", "dedicated")},
         handles=names("cidrBlock instanceTenancy enableDnsSupport enableDnsHostnames"),
         defaults={"instanceTenancy": "default", "enableDnsSupport": True},
         replaces=names("cidrBlock instanceTenancy"),
@@ -1289,6 +1285,8 @@ TYPES = (
     ResourceType(
         token="aws:ec2/subnet:Subnet",
         source="vpc_subnet.go",
+        at_most_one=(names("availabilityZone availabilityZoneId"),),
+        values={"cidrBlock": block(16, 28), "privateDnsHostnameTypeOnLaunch": one_of("ip-name", "resource-name")},
         handles=names("vpcId cidrBlock availabilityZone availabilityZoneId")
         | names("privateDnsHostnameTypeOnLaunch")
         | frozenset(_SUBNET_SWITCHES),
@@ -1314,6 +1312,7 @@ TYPES = (
     ResourceType(
         token="aws:ec2/eip:Eip",
         source="ec2_eip.go",
+        values={"domain": one_of("standard", "vpc")},
         handles=names("domain address networkBorderGroup publicIpv4Pool"),
         create=_create_eip,
         read=_read_eip,
@@ -1323,6 +1322,7 @@ TYPES = (
     ResourceType(
         token="aws:ec2/natGateway:NatGateway",
         source="vpc_nat_gateway.go",
+        values={"connectivityType": one_of("private", "public")},
         handles=names("subnetId allocationId connectivityType privateIp"),
         defaults={"connectivityType": "public"},
         create=_create_nat_gateway,
@@ -1365,10 +1365,12 @@ TYPES = (
     ResourceType(
         token="aws:ec2/vpcEndpoint:VpcEndpoint",
         source="vpc_endpoint.go",
+        values={"vpcEndpointType": one_of("Gateway", "GatewayLoadBalancer", "Interface", "Resource", "ServiceNetwork")},
         handles=names("vpcId serviceName serviceRegion vpcEndpointType policy privateDnsEnabled ipAddressType")
         | names("routeTableIds subnetIds securityGroupIds dnsOptions"),
         defaults={"vpcEndpointType": "Gateway"},
         comparison=Comparison(policies=names("policy"), unordered=names("routeTableIds subnetIds securityGroupIds")),
+        documents={"policy": iam_policy.endpoint_policy},
         replaces=names("vpcId serviceName serviceRegion vpcEndpointType"),
         create=_create_vpc_endpoint,
         read=_read_vpc_endpoint,
@@ -1379,6 +1381,11 @@ TYPES = (
     ResourceType(
         token="aws:ec2/securityGroup:SecurityGroup",
         source="vpc_security_group.go",
+        at_most_one=(names("name namePrefix"),),
+        values={
+            "name": matching(r"(?!sg-).{1,255}", "a name has 1 to 255 characters and does not begin with sg-"),
+            "description": matching(_DESCRIPTION, "EC2 takes up to 255 of a-z A-Z 0-9._-:/()#,@[]+=&;{}!$* and blanks"),
+        },
         handles=names("description vpcId ingress egress revokeRulesOnDelete"),
         naming=AutoName(maximum=255),
         defaults={"description": "Managed by Pulumi", **_RULE_DEFAULTS},
@@ -1422,6 +1429,8 @@ TYPES = (
     ResourceType(
         token="aws:ec2/flowLog:FlowLog",
         source="vpc_flow_log.go: everything but tags replaces",
+        values={"trafficType": one_of("ACCEPT", "ALL", "REJECT"), "maxAggregationInterval": one_of(60, 600)},
+        exactly_one=(frozenset(_FLOW_LOG_SUBJECTS),),
         handles=names("logDestination logDestinationType logFormat maxAggregationInterval trafficType")
         | names("iamRoleArn deliverCrossAccountRole destinationOptions")
         | frozenset(_FLOW_LOG_SUBJECTS),
@@ -1430,7 +1439,6 @@ TYPES = (
         read=_read_flow_log,
         delete=_delete_flow_log,
         tagging=TAGGING,
-        check=_check_flow_log,
     ),
 )
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from sandbox.documents.scaling_policy import configurations, scaling_policy
+from sandbox.documents.security_configuration import security_configuration
 from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
 from sandbox.providers.table import (
@@ -30,6 +32,7 @@ from sandbox.providers.table import (
     tag_list,
     tag_map,
 )
+from sandbox.providers.values import between, one_of
 
 _INVALID = ("InvalidRequestException", "ValidationException")
 
@@ -174,11 +177,6 @@ _DEAD = frozenset({"TERMINATED", "TERMINATED_WITH_ERRORS"})
 
 
 def _check_cluster(inputs: Inputs) -> Iterable[tuple[str, str]]:
-    if inputs.get("configurations"):
-        yield "configurations", "give configurationsJson: configurations is the address of a file"
-    count = (inputs.get("masterInstanceGroup") or {}).get("instanceCount", 1)
-    if count not in (1, 3):
-        yield "masterInstanceGroup", f"masterInstanceGroup.instanceCount is {count}; EMR runs 1 or 3 primary nodes"
     uri = inputs.get("logUri")
     if uri and not uri.startswith(("s3://", "s3n://")):
         yield "logUri", f"logUri is {uri}; it must be an S3 address"
@@ -561,6 +559,7 @@ def _remove_managed_scaling(operation: Operation, identifier: str, state: State)
         operation.client("emr").remove_managed_scaling_policy(ClusterId=identifier)
 
 
+_VOLUME_TYPE = one_of("gp2", "gp3", "io1", "io2", "sc1", "st1", "standard")
 _VOLUMES = names("masterInstanceGroup.ebsConfigs coreInstanceGroup.ebsConfigs")
 
 TYPES = (
@@ -570,6 +569,7 @@ TYPES = (
         handles=names("configuration"),
         naming=AutoName(maximum=10280),
         comparison=Comparison(json=names("configuration")),
+        documents={"configuration": security_configuration},
         create=_create_security_configuration,
         read=_read_security_configuration,
         delete=_delete_security_configuration,
@@ -577,6 +577,17 @@ TYPES = (
     ResourceType(
         token="aws:emr/cluster:Cluster",
         source="cluster.go: resourceCluster's ForceNew and resourceClusterUpdate",
+        at_most_one=(
+            names("configurations configurationsJson"),
+            names("ec2Attributes.subnetId ec2Attributes.subnetIds"),
+        ),
+        values={
+            "autoTerminationPolicy.idleTimeout": between(60, 604_800),
+            "masterInstanceGroup.instanceCount": one_of(1, 3),
+            "scaleDownBehavior": one_of("TERMINATE_AT_INSTANCE_HOUR", "TERMINATE_AT_TASK_COMPLETION"),
+            "stepConcurrencyLevel": between(1, 256),
+            **{f"{group}.ebsConfigs.type": _VOLUME_TYPE for group in ("masterInstanceGroup", "coreInstanceGroup")},
+        },
         handles=names("releaseLabel serviceRole additionalInfo applications autoTerminationPolicy autoscalingRole")
         | names("bootstrapActions configurationsJson coreInstanceGroup customAmiId ebsRootVolumeSize ec2Attributes")
         | names("keepJobFlowAliveWhenNoSteps kerberosAttributes logEncryptionKmsKeyId logUri masterInstanceGroup")
@@ -597,6 +608,7 @@ TYPES = (
             unordered=names("applications ec2Attributes.subnetIds placementGroupConfigs") | _VOLUMES,
             ignore_case=names("applications"),
         ),
+        documents={"configurationsJson": configurations, "coreInstanceGroup.autoscalingPolicy": scaling_policy},
         in_place=names("coreInstanceGroup.instanceCount coreInstanceGroup.autoscalingPolicy autoTerminationPolicy")
         | names("terminationProtection unhealthyNodeReplacement stepConcurrencyLevel visibleToAllUsers"),
         not_read={
@@ -615,11 +627,13 @@ TYPES = (
     ResourceType(
         token="aws:emr/instanceGroup:InstanceGroup",
         source="instance_group.go",
+        values={"ebsConfigs.type": _VOLUME_TYPE},
         handles=names("clusterId instanceType autoscalingPolicy bidPrice configurationsJson ebsConfigs ebsOptimized")
         | names("instanceCount"),
         naming=AutoName(maximum=256, prefix_property=None),
         defaults={"ebsConfigs.volumesPerInstance": 1},
         comparison=Comparison(json=names("configurationsJson autoscalingPolicy"), unordered=names("ebsConfigs")),
+        documents={"configurationsJson": configurations, "autoscalingPolicy": scaling_policy},
         replaces=names("clusterId instanceType bidPrice ebsConfigs ebsOptimized name"),
         create=_add_group,
         read=_read_group,

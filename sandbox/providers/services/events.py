@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
 from typing import Any
 
+from sandbox.documents.event_pattern import event_pattern
 from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
 from sandbox.providers.table import (
@@ -26,14 +26,10 @@ from sandbox.providers.table import (
     tag_list,
     tag_map,
 )
+from sandbox.providers.values import between, matching
 
 _MISSING = "ResourceNotFoundException"
 _DEFAULT_BUS = "default"
-
-
-def _check_rule(inputs: Inputs) -> Iterable[tuple[str, str]]:
-    if "isEnabled" in inputs and "state" in inputs:
-        yield "isEnabled", "conflicts with state; isEnabled is deprecated"
 
 
 def _rule_identity(identifier: str) -> tuple[str, str]:
@@ -110,12 +106,6 @@ _TARGET_MEMBERS = {
     "retryPolicy": "RetryPolicy",
     "sqsTarget": "SqsParameters",
 }
-
-
-def _check_target(inputs: Inputs) -> Iterable[tuple[str, str]]:
-    chosen = [name for name in ("input", "inputPath", "inputTransformer") if name in inputs]
-    if len(chosen) > 1:
-        yield chosen[1], f"only one of input, inputPath and inputTransformer may be given, not {chosen}"
 
 
 def _put_target(operation: Operation, inputs: Inputs) -> None:
@@ -195,10 +185,16 @@ TYPES = (
     ResourceType(
         token="aws:cloudwatch/eventRule:EventRule",
         source="rule.go",
+        at_most_one=(names("name namePrefix"), names("isEnabled state")),
+        values={
+            "name": matching(r"[\w.-]{1,64}", "a rule's name is 1 to 64 of letters, digits and . - _"),
+            "scheduleExpression": matching(r"(cron|rate)\(.+\)", "it is cron(…) or rate(…)"),
+        },
         handles=names("description eventBusName eventPattern forceDestroy isEnabled roleArn scheduleExpression state"),
         naming=AutoName(maximum=64),
         defaults={"eventBusName": "default", "forceDestroy": False},
         comparison=Comparison(json=names("eventPattern")),
+        documents={"eventPattern": event_pattern},
         replaces=names("name namePrefix eventBusName"),
         not_read={"forceDestroy": "a setting of the provider, not of AWS"},
         create=_create_rule,
@@ -206,11 +202,15 @@ TYPES = (
         update=_update_rule,
         delete=_delete_rule,
         tagging=Tagging(_add_tags, _remove_tags),
-        check=_check_rule,
     ),
     ResourceType(
         token="aws:cloudwatch/eventTarget:EventTarget",
         source="target.go",
+        at_most_one=(names("input inputPath inputTransformer"),),
+        values={
+            "retryPolicy.maximumEventAgeInSeconds": between(60, 86_400),
+            "retryPolicy.maximumRetryAttempts": between(0, 185),
+        },
         handles=names("rule eventBusName targetId inputTransformer forceDestroy") | frozenset(_TARGET_MEMBERS),
         defaults={"eventBusName": "default", "forceDestroy": False},
         comparison=Comparison(json=names("input")),
@@ -220,6 +220,5 @@ TYPES = (
         read=_read_target,
         update=_update_target,
         delete=_delete_target,
-        check=_check_target,
     ),
 )

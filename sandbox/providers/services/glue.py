@@ -21,6 +21,7 @@ from sandbox.providers.table import (
     pascal,
     pick,
 )
+from sandbox.providers.values import matching
 
 _MISSING = "EntityNotFoundException"
 _MAPS = names("parameters skewedColumnValueLocationMaps")
@@ -180,6 +181,7 @@ TYPES = (
     ResourceType(
         token="aws:glue/catalogDatabase:CatalogDatabase",
         source="catalog_database.go",
+        values={"name": matching(r"[^A-Z]{1,255}", "a database's name has up to 255 characters and no capitals")},
         handles=names("catalogId description locationUri parameters createTableDefaultPermissions")
         | names("targetDatabase federatedDatabase"),
         naming=AutoName(maximum=255, prefix_property=None),

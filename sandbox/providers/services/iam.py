@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sandbox.documents import iam_policy
 from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
 from sandbox.providers.table import (
@@ -21,6 +22,7 @@ from sandbox.providers.table import (
     tag_list,
     tag_map,
 )
+from sandbox.providers.values import between, matching
 
 _MISSING = "NoSuchEntity"
 
@@ -212,10 +214,17 @@ TYPES = (
     ResourceType(
         token="aws:iam/role:Role",
         source="role.go",
+        at_most_one=(names("name namePrefix"),),
+        values={
+            "name": matching(r"[\w+=,.@-]{1,64}", "a role's name is 1 to 64 of letters, digits and +=,.@_-"),
+            "maxSessionDuration": between(3600, 43200),
+            "path": matching(r"/|/[\x21-\x7e]+/", "a path begins and ends with /"),
+        },
         handles=names("assumeRolePolicy description maxSessionDuration path permissionsBoundary forceDetachPolicies"),
         naming=AutoName(maximum=64),
         defaults={"forceDetachPolicies": False, "maxSessionDuration": 3600, "path": "/"},
         comparison=Comparison(policies=names("assumeRolePolicy")),
+        documents={"assumeRolePolicy": iam_policy.trust_policy},
         replaces=names("name namePrefix path"),
         not_read={"forceDetachPolicies": "a setting of the provider, not of AWS"},
         create=_create_role,
@@ -227,9 +236,12 @@ TYPES = (
     ResourceType(
         token="aws:iam/rolePolicy:RolePolicy",
         source="role_policy.go",
+        at_most_one=(names("name namePrefix"),),
+        values={"name": matching(r"[\w+=,.@-]{1,128}", "a policy's name is 1 to 128 of letters, digits and +=,.@_-")},
         handles=names("role policy"),
         naming=AutoName(maximum=128),
         comparison=Comparison(policies=names("policy")),
+        documents={"policy": iam_policy.identity_policy},
         replaces=names("role name namePrefix"),
         create=_put_role_policy,
         read=_read_role_policy,
@@ -239,6 +251,7 @@ TYPES = (
     ResourceType(
         token="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
         source="role_policy_attachment.go",
+        values={"policyArn": matching(r"arn:[^:]+:iam::(aws|\d{12}):policy/.+", "it is the ARN of a managed policy")},
         handles=names("role policyArn"),
         create=_attach_role_policy,
         read=_read_role_policy_attachment,
@@ -247,6 +260,7 @@ TYPES = (
     ResourceType(
         token="aws:iam/instanceProfile:InstanceProfile",
         source="instance_profile.go",
+        at_most_one=(names("name namePrefix"),),
         handles=names("role path"),
         naming=AutoName(maximum=128),
         defaults={"path": "/"},

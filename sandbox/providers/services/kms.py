@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.documents import iam_policy
 from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
 from sandbox.providers.table import (
@@ -20,6 +21,7 @@ from sandbox.providers.table import (
     tag_list,
     tag_map,
 )
+from sandbox.providers.values import between, matching, one_of
 
 
 def _add_tags(operation: Operation, identifier: str, state: State, tags: dict[str, str]) -> None:
@@ -156,6 +158,11 @@ TYPES = (
     ResourceType(
         token="aws:kms/key:Key",
         source="key.go",
+        values={
+            "deletionWindowInDays": between(7, 30),
+            "keyUsage": one_of("ENCRYPT_DECRYPT", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT", "SIGN_VERIFY"),
+            "rotationPeriodInDays": between(90, 2560),
+        },
         handles=names("description keyUsage customerMasterKeySpec policy isEnabled enableKeyRotation multiRegion")
         | names("rotationPeriodInDays deletionWindowInDays bypassPolicyLockoutSafetyCheck customKeyStoreId xksKeyId"),
         defaults={
@@ -166,6 +173,7 @@ TYPES = (
             "keyUsage": "ENCRYPT_DECRYPT",
         },
         comparison=Comparison(policies=names("policy")),
+        documents={"policy": iam_policy.key_policy},
         replaces=names("customKeyStoreId customerMasterKeySpec keyUsage multiRegion xksKeyId"),
         not_read={
             "deletionWindowInDays": "a setting of the provider: it counts when the key is deleted",
@@ -180,6 +188,8 @@ TYPES = (
     ResourceType(
         token="aws:kms/alias:Alias",
         source="alias.go",
+        at_most_one=(names("name namePrefix"),),
+        values={"name": matching(r"alias/(?!aws/)[\w/-]+", "an alias begins with alias/, and alias/aws/ is AWS's own")},
         handles=names("targetKeyId"),
         naming=AutoName(maximum=256, prefix="alias/"),
         replaces=names("name namePrefix"),

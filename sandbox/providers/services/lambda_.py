@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from sandbox.documents.event_pattern import event_pattern
 from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
 from sandbox.providers.protocol import Archive
@@ -28,6 +29,7 @@ from sandbox.providers.table import (
     pascal,
     pick,
 )
+from sandbox.providers.values import between, matching, one_of
 
 _MISSING = "ResourceNotFoundException"
 
@@ -399,6 +401,14 @@ TYPES = (
     ResourceType(
         token="aws:lambda/function:Function",
         source="function.go",
+        values={
+            "memorySize": between(128, 32768),
+            "packageType": one_of("Image", "Zip"),
+            "reservedConcurrentExecutions": between(-1, 1_000_000),
+            "timeout": between(1, 900),
+            "tracingConfig.mode": one_of("Active", "PassThrough"),
+            "loggingConfig.logFormat": one_of("JSON", "Text"),
+        },
         handles=_CODE | frozenset(_SETTINGS) | names("packageType publish reservedConcurrentExecutions skipDestroy"),
         naming=AutoName(maximum=64, prefix_property=None),
         defaults={
@@ -434,12 +444,14 @@ TYPES = (
     ResourceType(
         token="aws:lambda/eventSourceMapping:EventSourceMapping",
         source="event_source_mapping.go",
+        values={"batchSize": between(1, 10_000), "scalingConfig.maximumConcurrency": between(2, 1000)},
         handles=names("functionName eventSourceArn startingPosition") | frozenset(_MAPPING_IN_PLACE),
         defaults={"enabled": True},
         comparison=Comparison(
             json=names("filterCriteria.filters.pattern"),
             unordered=names("functionResponseTypes filterCriteria.filters"),
         ),
+        documents={"filterCriteria.filters.pattern": event_pattern},
         replaces=names("eventSourceArn startingPosition"),
         create=_create_mapping,
         read=_read_mapping,
@@ -451,6 +463,8 @@ TYPES = (
     ResourceType(
         token="aws:lambda/permission:Permission",
         source="permission.go: everything replaces",
+        at_most_one=(names("statementId statementIdPrefix"),),
+        values={"action": matching(r"lambda:[A-Za-z*]+|\*", "it is an action such as lambda:InvokeFunction")},
         handles=names("action function principal sourceArn sourceAccount eventSourceToken qualifier")
         | names("functionUrlAuthType invokedViaFunctionUrl principalOrgId"),
         naming=AutoName(property="statementId", maximum=100, prefix_property="statementIdPrefix"),

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from sandbox.documents import iam_policy
+from sandbox.documents.lifecycle_rules import lifecycle_rules
 from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
 from sandbox.providers.protocol import Archive, Asset
@@ -332,6 +334,11 @@ _LIFECYCLE_DROPPED = (
 )
 
 
+def _check_lifecycle(inputs: Inputs) -> Iterable[tuple[str, str]]:
+    for mistake in lifecycle_rules(inputs.get("rules") or []):
+        yield "rules", mistake
+
+
 def _put_lifecycle(operation: Operation, inputs: Inputs) -> str:
     rules: list[dict[str, Any]] = []
     for entry in inputs.get("rules", []):
@@ -537,9 +544,6 @@ def _body(inputs: Inputs, directory: Path) -> bytes:
 
 
 def _check_object(inputs: Inputs) -> Iterable[tuple[str, str]]:
-    given_contents = sorted(_CONTENTS & inputs.keys())
-    if len(given_contents) > 1:
-        yield given_contents[1], f"only one of {', '.join(sorted(_CONTENTS))} may be given, not {given_contents}"
     if inputs.get("kmsKeyId") and inputs.get("serverSideEncryption", "aws:kms") != "aws:kms":
         yield "serverSideEncryption", "must be aws:kms when kmsKeyId is given"
     if inputs.get("etag") and inputs.get("kmsKeyId"):
@@ -634,6 +638,7 @@ TYPES = (
     ResourceType(
         token="aws:s3/bucket:Bucket",
         source="bucket.go; settings that have resources of their own are deprecated here and not handled",
+        at_most_one=(names("bucket bucketPrefix"),),
         handles=names("forceDestroy objectLockEnabled"),
         naming=AutoName(property="bucket", maximum=63, lower=True, prefix_property="bucketPrefix"),
         defaults={"forceDestroy": False},
@@ -697,6 +702,7 @@ TYPES = (
         _read_policy,
         _delete_policy,
         comparison=Comparison(policies=names("policy")),
+        documents={"policy": iam_policy.bucket_policy},
     ),
     _setting(
         "BucketLifecycleConfiguration",
@@ -706,6 +712,7 @@ TYPES = (
         _read_lifecycle,
         _delete_lifecycle,
         comparison=Comparison(unordered=names("rules.transitions rules.noncurrentVersionTransitions")),
+        check=_check_lifecycle,
     ),
     _setting(
         "BucketNotification",
@@ -728,6 +735,7 @@ TYPES = (
     ResourceType(
         token="aws:s3/bucketObjectv2:BucketObjectv2",
         source="object.go",
+        at_most_one=(names("content contentBase64 source"),),
         handles=names("bucket forceDestroy etag sourceHash") | _CONTENTS | frozenset(_OBJECT_MEMBERS),
         naming=AutoName(property="key", maximum=1024, digits=0, prefix_property=None),
         defaults={"forceDestroy": False},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 
+from sandbox.documents import iam_policy
 from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
 from sandbox.providers.table import (
@@ -22,6 +23,7 @@ from sandbox.providers.table import (
     tag_list,
     tag_map,
 )
+from sandbox.providers.values import one_of
 
 _MISSING = "ResourceNotFoundException"
 
@@ -169,10 +171,13 @@ TYPES = (
     ResourceType(
         token="aws:secretsmanager/secret:Secret",
         source="secret.go",
+        at_most_one=(names("name namePrefix"),),
+        values={"recoveryWindowInDays": one_of(0, *range(7, 31))},
         handles=names("description kmsKeyId policy recoveryWindowInDays forceOverwriteReplicaSecret"),
         naming=AutoName(maximum=512),
         defaults={"recoveryWindowInDays": 30, "forceOverwriteReplicaSecret": False},
         comparison=Comparison(policies=names("policy")),
+        documents={"policy": iam_policy.secret_policy},
         replaces=names("name namePrefix"),
         not_read={
             "recoveryWindowInDays": "a setting of the provider: it counts when the secret is deleted",
@@ -187,6 +192,7 @@ TYPES = (
     ResourceType(
         token="aws:secretsmanager/secretVersion:SecretVersion",
         source="secret_version.go",
+        at_most_one=(names("secretBinary secretString"),),
         handles=names("secretId secretString secretBinary versionStages"),
         comparison=Comparison(unordered=names("versionStages")),
         replaces=names("secretId secretString secretBinary"),

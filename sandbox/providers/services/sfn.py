@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from sandbox.documents.state_machine_definition import state_machine_definition
 from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
 from sandbox.providers.table import (
@@ -21,6 +22,7 @@ from sandbox.providers.table import (
     tag_list,
     tag_map,
 )
+from sandbox.providers.values import one_of
 
 _MISSING = ("StateMachineDoesNotExist", "ResourceNotFound")
 
@@ -139,10 +141,16 @@ TYPES = (
     ResourceType(
         token="aws:sfn/stateMachine:StateMachine",
         source="state_machine.go",
+        at_most_one=(names("name namePrefix"),),
+        values={
+            "type": one_of("EXPRESS", "STANDARD"),
+            "loggingConfiguration.level": one_of("ALL", "ERROR", "FATAL", "OFF"),
+        },
         handles=names("definition roleArn type publish") | _SETTINGS,
         naming=AutoName(maximum=80),
         defaults={"publish": False, "type": "STANDARD"},
         comparison=Comparison(json=names("definition")),
+        documents={"definition": state_machine_definition},
         replaces=names("name namePrefix type"),
         not_read={"publish": "an argument of calls, not an attribute"},
         recomputed={"revisionId": names("definition roleArn") | _SETTINGS},

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from sandbox.documents import iam_policy
 from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
 from sandbox.providers.table import (
@@ -226,6 +227,7 @@ TYPES = (
         naming=AutoName(maximum=256, suffix_when=("fifoTopic", ".fifo")),
         defaults={"contentBasedDeduplication": False, "fifoTopic": False},
         comparison=Comparison(policies=names("policy"), json=names("deliveryPolicy archivePolicy")),
+        documents={"policy": iam_policy.topic_policy},
         replaces=names("name namePrefix fifoTopic"),
         create=_create_topic,
         read=_read_topic,
@@ -238,6 +240,7 @@ TYPES = (
         source="topic_policy.go",
         handles=names("arn policy"),
         comparison=Comparison(policies=names("policy")),
+        documents={"policy": iam_policy.topic_policy},
         replaces=names("arn"),
         create=_put_policy,
         read=_read_policy,

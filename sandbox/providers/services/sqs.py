@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from sandbox.documents import iam_policy
 from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
 from sandbox.providers.table import (
@@ -180,6 +181,7 @@ TYPES = (
             "visibilityTimeoutSeconds": 30,
         },
         comparison=Comparison(policies=names("policy"), json=names("redrivePolicy redriveAllowPolicy")),
+        documents={"policy": iam_policy.queue_policy},
         replaces=names("name namePrefix fifoQueue"),
         create=_create_queue,
         read=_read_queue,
@@ -193,6 +195,7 @@ TYPES = (
         source="queue_policy.go",
         handles=names("queueUrl policy"),
         comparison=Comparison(policies=names("policy")),
+        documents={"policy": iam_policy.queue_policy},
         replaces=names("queueUrl"),
         create=_put_policy,
         read=_read_policy,

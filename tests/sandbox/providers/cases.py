@@ -154,6 +154,11 @@ def index(name: str, key: str) -> dict[str, Any]:
     }
 
 
+def security_configuration(hops: int) -> str:
+    metadata = {"MinimumInstanceMetadataServiceVersion": 2, "HttpPutResponseHopLimit": hops}
+    return json.dumps({"InstanceMetadataServiceConfiguration": metadata})
+
+
 def dashboard(markdown: str) -> str:
     widget = {"type": "text", "x": 0, "y": 0, "width": 3, "height": 3, "properties": {"markdown": markdown}}
     return json.dumps({"widgets": [widget]})
@@ -494,7 +499,7 @@ CASES: tuple[Case, ...] = (
                     "id": "both",
                     "status": "Disabled",
                     "filter": {"and": {"prefix": "a/", "objectSizeGreaterThan": 5, "tags": {"kind": "b"}}},
-                    "expiration": {"expiredObjectDeleteMarker": True},
+                    "expiration": {"days": 30},
                 },
             ]
         ),
@@ -575,8 +580,8 @@ CASES: tuple[Case, ...] = (
     # cluster
     Case(
         "aws:emr/securityConfiguration:SecurityConfiguration",
-        lambda world: {"configuration": json.dumps({"EncryptionConfiguration": {"EnableInTransitEncryption": False}})},
-        replaces={"configuration": json.dumps({"EncryptionConfiguration": {"EnableInTransitEncryption": True}})},
+        lambda world: {"configuration": security_configuration(1)},
+        replaces={"configuration": security_configuration(2)},
         absent=frozenset(["namePrefix"]),
     ),
     Case(

@@ -106,7 +106,7 @@ def test_tags_reach_aws_and_go_away_again(aws: ProviderDriver, world: World) -> 
 
 
 def test_defaults_are_filled_in_like_the_bridge_does(aws: ProviderDriver) -> None:
-    inputs = aws.check(ROLE, "r", {"assumeRolePolicy": trust("a")})
+    inputs = aws.check(ROLE, "r", {"assumeRolePolicy": trust("a.amazonaws.com")})
     assert inputs["path"] == "/"
     assert inputs["maxSessionDuration"] == 3600
     assert set(inputs["__defaults"]) == {"forceDetachPolicies", "maxSessionDuration", "name", "path"}
@@ -120,22 +120,22 @@ def test_defaults_inside_objects_need_the_object(aws: ProviderDriver, world: Wor
 
 
 def test_a_name_stays_over_later_checks_and_is_new_for_a_replacement(aws: ProviderDriver) -> None:
-    first = aws.check(ROLE, "r", {"assumeRolePolicy": trust("a")}, seed=b"1")
-    later = aws.check(ROLE, "r", {"assumeRolePolicy": trust("b")}, first, seed=b"2")
-    replacement = aws.check(ROLE, "r", {"assumeRolePolicy": trust("b")}, seed=b"3")
+    first = aws.check(ROLE, "r", {"assumeRolePolicy": trust("a.amazonaws.com")}, seed=b"1")
+    later = aws.check(ROLE, "r", {"assumeRolePolicy": trust("b.amazonaws.com")}, first, seed=b"2")
+    replacement = aws.check(ROLE, "r", {"assumeRolePolicy": trust("b.amazonaws.com")}, seed=b"3")
     assert later["name"] == first["name"]
     assert replacement["name"] != first["name"], "the new one is made before the old one goes"
 
 
 def test_the_engines_naming_settings_are_followed(aws: ProviderDriver) -> None:
-    inputs = aws.check(ROLE, "r", {"assumeRolePolicy": trust("a")}, autonaming=(1, "exactly-this"))
+    inputs = aws.check(ROLE, "r", {"assumeRolePolicy": trust("a.amazonaws.com")}, autonaming=(1, "exactly-this"))
     assert inputs["name"] == "exactly-this"
     with pytest.raises(CheckFailedError, match="automatic naming is off"):
-        aws.check(ROLE, "r", {"assumeRolePolicy": trust("a")}, autonaming=(2, ""))
+        aws.check(ROLE, "r", {"assumeRolePolicy": trust("a.amazonaws.com")}, autonaming=(2, ""))
 
 
 def test_a_name_prefix_leaves_the_rest_to_the_provider(aws: ProviderDriver) -> None:
-    given = {"assumeRolePolicy": trust("a"), "namePrefix": "prefix-"}
+    given = {"assumeRolePolicy": trust("a.amazonaws.com"), "namePrefix": "prefix-"}
     assert aws.preview(ROLE, "r", aws.check(ROLE, "r", given))["name"] is UNKNOWN
     role = aws.create(ROLE, "r", given)
     assert role.outputs["name"].startswith("prefix-")

@@ -9,9 +9,9 @@ import pytest
 
 from sandbox.providers.protocol import UNKNOWN
 from sandbox.providers.services import ec2
-from tests.sandbox.providers.cases import archive, cluster, function
+from tests.sandbox.providers.cases import archive, cluster, definition, function
 from tests.sandbox.providers.driver import CheckFailedError, ProviderDriver, partial_failure
-from tests.sandbox.providers.world import World, trust
+from tests.sandbox.providers.world import World, policy, trust
 
 
 def label(value: Any) -> str:
@@ -19,6 +19,16 @@ def label(value: Any) -> str:
     if not isinstance(value, str) or " " in value:
         return ""
     return value.split(":")[2] if value.count(":") == 2 else value
+
+
+def role(**inputs: Any) -> dict[str, Any]:
+    return {"assumeRolePolicy": trust("lambda.amazonaws.com"), **inputs}
+
+
+def statement(**elements: Any) -> str:
+    """A key's policy of one statement, with other elements."""
+    given = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*"}
+    return policy({**given, **elements})
 
 
 CHECKED: tuple[tuple[str, dict[str, Any], str, str], ...] = (
@@ -51,13 +61,22 @@ CHECKED: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         "fromPort",
         "protocol -1",
     ),
-    ("aws:ec2/flowLog:FlowLog", {"vpcId": "v", "maxAggregationInterval": 300}, "maxAggregationInterval", "60 or 600"),
+    (
+        "aws:ec2/flowLog:FlowLog",
+        {"vpcId": "v", "maxAggregationInterval": 300},
+        "maxAggregationInterval",
+        "not one of 60, 600",
+    ),
     ("aws:iam/role:Role", {"assumeRolePolicy": "{"}, "assumeRolePolicy", "is not JSON"),
     ("aws:s3/bucketPolicy:BucketPolicy", {"bucket": "b", "policy": "{'a': 1}"}, "policy", "is not JSON"),
     ("aws:sfn/stateMachine:StateMachine", {"roleArn": "r", "definition": "no"}, "definition", "is not JSON"),
     (
         "aws:sfn/stateMachine:StateMachine",
-        {"roleArn": "r", "definition": "{}", "loggingConfiguration": {"level": "ALL", "logDestination": "arn:x"}},
+        {
+            "roleArn": "r",
+            "definition": definition("a"),
+            "loggingConfiguration": {"level": "ALL", "logDestination": "arn:x"},
+        },
         "loggingConfiguration",
         "must end in ':*'",
     ),
@@ -106,7 +125,7 @@ CHECKED: tuple[tuple[str, dict[str, Any], str, str], ...] = (
             "masterInstanceGroup": {"instanceType": "m5.xlarge", "instanceCount": 2},
         },
         "masterInstanceGroup",
-        "1 or 3 primary nodes",
+        "masterInstanceGroup.instanceCount is 2, which is not one of 1, 3",
     ),
     (
         "aws:emr/cluster:Cluster",
@@ -119,6 +138,105 @@ CHECKED: tuple[tuple[str, dict[str, Any], str, str], ...] = (
         {"releaseLabel": "emr-6.9.0", "serviceRole": "r", "steps": []},
         "steps",
         "not handled by the sandbox's stand-in",
+    ),
+    ("aws:ec2/vpc:Vpc", {"cidrBlock": "not-a-block"}, "cidrBlock", "is 'not-a-block', which is no IPv4 block"),
+    ("aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/8"}, "cidrBlock", "a block here is /16 to /28"),
+    ("aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.1/16"}, "cidrBlock", "has host bits set"),
+    ("aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16", "instanceTenancy": "shared"}, "instanceTenancy", "not one of"),
+    (
+        "aws:ec2/subnet:Subnet",
+        {"vpcId": "v", "cidrBlock": "10.0.0.0/24", "availabilityZone": "a", "availabilityZoneId": "b"},
+        "availabilityZoneId",
+        "availabilityZone and availabilityZoneId conflict; give at most one of them",
+    ),
+    ("aws:ec2/flowLog:FlowLog", {"trafficType": "ALL"}, "eniId", "must be given"),
+    ("aws:ec2/securityGroup:SecurityGroup", {"name": "sg-mine"}, "name", "does not begin with sg-"),
+    ("aws:ec2/securityGroup:SecurityGroup", {"description": "more than 90%"}, "description", "EC2 takes up to 255 of"),
+    ("aws:iam/role:Role", role(name="no spaces"), "name", "is 'no spaces'; a role's name is"),
+    ("aws:iam/role:Role", role(maxSessionDuration=60), "maxSessionDuration", "is 60; allowed are 3600 to 43200"),
+    ("aws:iam/role:Role", role(name="a", namePrefix="b"), "namePrefix", "name and namePrefix conflict"),
+    ("aws:kms/key:Key", {"deletionWindowInDays": 3}, "deletionWindowInDays", "is 3; allowed are 7 to 30"),
+    ("aws:kms/alias:Alias", {"name": "data", "targetKeyId": "x"}, "name", "an alias begins with alias/"),
+    ("aws:lambda/function:Function", {"role": "r", "timeout": 1000}, "timeout", "is 1000; allowed are 1 to 900"),
+    (
+        "aws:lambda/permission:Permission",
+        {"action": "InvokeFunction", "function": "f", "principal": "events.amazonaws.com"},
+        "action",
+        "such as lambda:InvokeFunction",
+    ),
+    ("aws:cloudwatch/eventRule:EventRule", {"scheduleExpression": "5 minutes"}, "scheduleExpression", "or rate(…)"),
+    (
+        "aws:cloudwatch/eventTarget:EventTarget",
+        {"rule": "r", "arn": "a", "input": "{}", "inputPath": "$"},
+        "inputPath",
+        "input and inputPath conflict",
+    ),
+    ("aws:secretsmanager/secret:Secret", {"recoveryWindowInDays": 3}, "recoveryWindowInDays", "is 3, which is not"),
+    ("aws:glue/catalogDatabase:CatalogDatabase", {"name": "Flights"}, "name", "no capitals"),
+    (
+        "aws:s3/bucketObjectv2:BucketObjectv2",
+        {"bucket": "b", "key": "k", "content": "a", "contentBase64": "YQ=="},
+        "contentBase64",
+        "content and contentBase64 conflict",
+    ),
+    (
+        "aws:emr/cluster:Cluster",
+        {
+            "releaseLabel": "r",
+            "serviceRole": "r",
+            "ec2Attributes": {"instanceProfile": "i", "subnetId": "s", "subnetIds": ["s"]},
+        },
+        "ec2Attributes",
+        "ec2Attributes.subnetId and ec2Attributes.subnetIds conflict",
+    ),
+    (
+        "aws:emr/cluster:Cluster",
+        {
+            "releaseLabel": "r",
+            "serviceRole": "r",
+            "configurationsJson": '[{"Classification": "a", "Properties": {"n": 1}}]',
+        },
+        "configurationsJson",
+        "Invalid type for parameter [0].Properties.n, value: 1",
+    ),
+    # documents
+    ("aws:iam/role:Role", role(assumeRolePolicy="[]"), "assumeRolePolicy", "a policy is a JSON object"),
+    ("aws:kms/key:Key", {"policy": statement(Effect="Deny")}, "policy", "locks everybody out"),
+    ("aws:s3/bucketPolicy:BucketPolicy", {"bucket": "b", "policy": statement()}, "policy", "has invalid action"),
+    ("aws:sns/topicPolicy:TopicPolicy", {"arn": "a", "policy": statement(Action="sns:*")}, "policy", "out of service"),
+    (
+        "aws:iam/rolePolicy:RolePolicy",
+        {"role": "r", "policy": statement()},
+        "policy",
+        'policy: Statement[0].Principal: "Has prohibited field Principal" (identity policy)',
+    ),
+    (
+        "aws:emr/securityConfiguration:SecurityConfiguration",
+        {"configuration": '{"EncryptionConfiguration": {"EnableInTransitEncryption": true}}'},
+        "configuration",
+        "'EnableAtRestEncryption' is a required property",
+    ),
+    (
+        "aws:sfn/stateMachine:StateMachine",
+        {"roleArn": "r", "definition": definition("a").replace("Only", "Lonely", 1)},
+        "definition",
+        "MISSING_TRANSITION_TARGET: Missing 'StartAt' target: Lonely at /StartAt",
+    ),
+    ("aws:cloudwatch/eventRule:EventRule", {"eventPattern": '{"source": "aws.s3"}'}, "eventPattern", "an object or"),
+    (
+        "aws:cloudwatch/dashboard:Dashboard",
+        {"dashboardName": "d", "dashboardBody": '{"widgets": [{"type": "text", "properties": {}}]}'},
+        "dashboardBody",
+        "widgets[0].properties: 'markdown' is a required property",
+    ),
+    (
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+        {
+            "bucket": "b",
+            "rules": [{"id": "a", "status": "Enabled", "transitions": [{"days": 7, "storageClass": "STANDARD_IA"}]}],
+        },
+        "rules",
+        "greater than or equal to 30",
     ),
     ("random:index/randomPassword:RandomPassword", {"length": 2, "minUpper": 3}, "length", "sum of the minima"),
     ("tls:index/privateKey:PrivateKey", {"algorithm": "DSA"}, "algorithm", "not one of RSA, ECDSA, ED25519"),
@@ -158,8 +276,6 @@ def test_what_is_unknown_is_not_refused(aws: ProviderDriver) -> None:
 
 
 CREATED: tuple[tuple[str, dict[str, Any], str], ...] = (
-    ("aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16", "instanceTenancy": "shared"}, "InstanceTenancy is 'shared'"),
-    ("aws:ec2/vpc:Vpc", {"cidrBlock": "not-a-block"}, "CreateVpc: InvalidParameterValue"),
     ("aws:ec2/subnet:Subnet", {"vpcId": "vpc-gone", "cidrBlock": "10.0.0.0/24"}, "CreateSubnet: InvalidVpcID.NotFound"),
     ("aws:s3/bucket:Bucket", {"bucket": "world-data"}, "CreateBucket: BucketAlreadyOwnedByYou"),
     (
@@ -179,10 +295,10 @@ CREATED: tuple[tuple[str, dict[str, Any], str], ...] = (
     ),
     (
         "aws:iam/role:Role",
-        {"name": "no spaces", "assumeRolePolicy": trust("a")},
-        "iam CreateRole: RoleName is 'no spaces'",
+        role(path=f"/{'a' * 520}/"),
+        "iam CreateRole: Path has 522 characters, more than 512",
     ),
-    ("aws:kms/alias:Alias", {"name": "data", "targetKeyId": "x"}, "CreateAlias"),
+    ("aws:kms/alias:Alias", {"name": "alias/data", "targetKeyId": "x"}, "CreateAlias"),
     ("aws:ssm/parameter:Parameter", {"type": "Text", "value": "a"}, "ssm PutParameter: Type is 'Text'"),
     (
         "aws:sqs/queue:Queue",
@@ -229,8 +345,8 @@ def test_a_scaling_policy_is_checked_inside(aws: ProviderDriver, world: World) -
         **inputs["coreInstanceGroup"],
         "autoscalingPolicy": inputs["coreInstanceGroup"]["autoscalingPolicy"].replace("LESS_THAN", "BELOW"),
     }
-    with pytest.raises(grpc.RpcError, match="ComparisonOperator is 'BELOW'"):
-        aws.create("aws:emr/cluster:Cluster", "c", inputs)
+    with pytest.raises(CheckFailedError, match=r"Rules\[0\].*ComparisonOperator is 'BELOW'"):
+        aws.check("aws:emr/cluster:Cluster", "c", inputs)
 
 
 def test_deletions_fail_as_aws_does(aws: ProviderDriver, world: World) -> None:

@@ -10,7 +10,7 @@ from botocore.exceptions import ParamValidationError
 
 from sandbox.providers.clients import AwsClients
 from sandbox.providers.services import MODULES
-from sandbox.providers.validation import ParameterRefusedError, check_parameters, compiled
+from sandbox.service_models import ParameterRefusedError, check_parameters, compiled
 
 SESSION = botocore.session.get_session()
 SERVICES = [

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from botocore.model import OperationModel
+from botocore.validate import ParamValidator
 
 EXEMPT: Final[Mapping[tuple[str, str], str]] = {}
 """(service, shape name) whose enumeration or pattern in the model is narrower than the service, and why."""
@@ -35,6 +36,16 @@ def check_parameters(parameters: Mapping[str, Any], operation: OperationModel) -
     violations = list(_violations(parameters, shape, "", service))
     if violations:
         raise ParameterRefusedError(f"{service} {operation.name}: {'; '.join(violations)}")
+
+
+def document_violations(document: Any, shape: Any, service: str) -> Iterator[str]:
+    """What a service's model forbids of a document that a call carries: unknown, missing, type, enumeration, range."""
+    report = ParamValidator().validate(document, shape)
+    if report.has_errors():
+        # The report is for people: one line a mistake.
+        yield from report.generate_report().splitlines()
+        return
+    yield from _violations(document, shape, "", service)
 
 
 def _violations(value: Any, shape: Any, path: str, service: str) -> Iterator[str]:
