@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,7 +90,7 @@ class ProviderDriver:
             request.autonaming.mode, request.autonaming.proposed_name = autonaming
         answer = self.stub.Check(request)
         if answer.failures:
-            raise CheckFailedError({failure.property: failure.reason for failure in answer.failures})
+            raise CheckFailedError(reasons(answer.failures))
         return decode(answer.inputs)
 
     def preview(self, token: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,6 +164,15 @@ class ProviderDriver:
 
     def cancel(self) -> None:
         self.stub.Cancel(empty_pb2.Empty())
+
+
+def reasons(failures: Iterable[Any]) -> dict[str, str]:
+    """Reasons by property; several of one property come together."""
+    found: dict[str, str] = {}
+    for failure in failures:
+        before = found.get(failure.property)
+        found[failure.property] = f"{before}; {failure.reason}" if before else failure.reason
+    return found
 
 
 def partial_failure(error: grpc.RpcError) -> provider_pb2.ErrorResourceInitFailed | None:
