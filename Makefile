@@ -15,8 +15,8 @@ setup: ## make everything a fresh machine needs (.venv, Pulumi CLI, Spark's jars
 sandbox: setup ## the whole pipeline on this machine: up, a real data set through it, the account, down
 	@$(SANDBOX) demonstrate
 
-start: setup ## a sandbox that stays up until 'make stop'
-	@$(SANDBOX) start
+start: setup ## a sandbox that stays up until 'make stop' [PORT=4566]
+	@$(SANDBOX) start $(if $(PORT),--port $(PORT))
 
 stop: ## end the sandbox that 'make start' began
 	@$(SANDBOX) stop

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shlex
 import signal
 import sys
+import time
 from pathlib import Path
 
 from sandbox import control, demonstration, engine, faults
@@ -21,18 +23,19 @@ def _terminated(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _start() -> None:
-    sandbox = control.start(STANDING)
-    stack = engine.Engine(sandbox, "sandbox")
-    try:
-        print(f"AWS on this machine answers at {sandbox.endpoint}; bringing the sandbox stack up", flush=True)
-        stack.operate("up")
-        outputs = stack.outputs()
-    except BaseException:
-        control.stop(STANDING)
-        raise
+def _start(port: int) -> None:
+    narrator = demonstration.Narrator()
+    with contextlib.ExitStack() as exits:
+        with narrator.phase("starting AWS on this machine"):
+            sandbox = exits.enter_context(control.standing(STANDING, port=port))
+        with narrator.phase("pulumi up of the sandbox stack, with its policies"):
+            stack = engine.Engine(sandbox, "sandbox")
+            stack.operate("up", on_progress=narrator.progress)
+            outputs = stack.outputs()
+    narrator.show_phases()
     print(
-        f"""The sandbox stands until 'make stop'. Its log: {sandbox.log.relative_to(control.ROOT)}
+        f"""
+The sandbox stands at {sandbox.endpoint} until 'make stop'. Its log: {sandbox.log.relative_to(control.ROOT)}
 
 Try next:
   eval "$(make -s env)"                                          # the CLI and this sandbox in your shell
@@ -41,12 +44,16 @@ Try next:
   aws s3 cp FILE.csv s3://{outputs["rawBucket"]}/flights/        # a file through the pipeline
   aws stepfunctions list-executions --state-machine-arn {outputs["stateMachineArn"]}
   aws s3 ls --recursive s3://{outputs["processedBucket"]}/flights/
+  aws cloudwatch list-dashboards                                 # get-dashboard --dashboard-name NAME shows one
+  make fault DO="step-fails '*'"                                 # make something go wrong; 'make fault' lists what
 """
     )
 
 
 def _stop() -> None:
-    print("the sandbox has stopped" if control.stop(STANDING) else "no sandbox runs")
+    begun = time.monotonic()
+    stopped = control.stop(STANDING)
+    print(f"the sandbox has stopped ({time.monotonic() - begun:.1f} s)" if stopped else "no sandbox runs")
 
 
 def _env() -> None:
@@ -99,7 +106,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("demonstrate", help="the whole stack, a real data set through it, and down")
-    commands.add_parser("start", help="a sandbox that stays up")
+    start = commands.add_parser("start", help="a sandbox that stays up")
+    start.add_argument("--port", type=int, default=0, help="port of the AWS endpoint; 0 takes a free one")
     commands.add_parser("stop", help="end it")
     commands.add_parser("env", help="print what points a shell at it")
     fault = commands.add_parser("fault", help="make something go wrong in the standing sandbox, or list what is set")
@@ -113,7 +121,7 @@ def main() -> int:
         if arguments.command == "demonstrate":
             demonstration.demonstrate()
         elif arguments.command == "start":
-            _start()
+            _start(arguments.port)
         elif arguments.command == "stop":
             _stop()
         elif arguments.command == "env":
@@ -124,7 +132,7 @@ def main() -> int:
             _preview(arguments.stack, arguments.json)
     except (control.SandboxError, engine.Failure, cli.MissingCli, faults.FaultError) as error:
         print(error, file=sys.stderr)
-        if arguments.command in ("demonstrate", "preview"):
+        if arguments.command in ("demonstrate", "preview", "start") and control.LAST_FAILURE.exists():
             print(f"logs: {control.LAST_FAILURE.relative_to(control.ROOT)}/", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -23,6 +23,12 @@ LAST_FAILURE = HOME / "last-failure"
 STATE_FILE = "sandbox.json"
 CREDENTIAL = "sandbox"
 """Access key, secret key and passphrase of every sandbox: there is nothing to protect."""
+STATE_VERSION = 1
+"""Form of the state file; a sandbox of another form is none that this code can talk to."""
+STAY = b"stay"
+"""What a standing sandbox is told when it may outlive whoever started it."""
+FREE_BYTES = 500_000_000
+"""Room that a sandbox needs for logs, function code and Spark's files."""
 START_SECONDS = 120
 STOP_SECONDS = 20
 
@@ -80,14 +86,23 @@ class Sandbox:
 
 
 def read(directory: Path) -> Sandbox | None:
-    """The sandbox of a directory, if its process lives."""
+    """The sandbox of a directory, if its process lives.
+
+    Raises:
+        SandboxError: when its state file is damaged or of another version.
+    """
     try:
         state = json.loads((directory / STATE_FILE).read_text())
     except FileNotFoundError:
         return None
     except ValueError:
         raise SandboxError(f"{directory / STATE_FILE} is damaged; remove {directory} and start again") from None
-    if not _alive(state["pid"]):
+    if not isinstance(state, dict) or state.get("version") != STATE_VERSION:
+        raise SandboxError(
+            f"{directory / STATE_FILE} is of another version of the sandbox; 'make stop' with that version, or end its "
+            f"process and remove {directory}"
+        )
+    if not _is_sandbox(state["pid"]):
         return None
     return Sandbox(
         directory=directory,
@@ -109,22 +124,36 @@ def _alive(pid: int) -> bool:
     return True
 
 
+def _is_sandbox(pid: int) -> bool:
+    """Whether a process is a sandbox's: after a restart of the machine its number may be another's."""
+    if not _alive(pid):
+        return False
+    command = Path(f"/proc/{pid}/cmdline")
+    return not command.exists() or b"sandbox.server" in command.read_bytes()
+
+
 def _tail(path: Path, lines: int = 15) -> str:
     return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else "(no log)"
 
 
-def _spawn(directory: Path, *, with_parent: bool, port: int) -> subprocess.Popen[bytes]:
+def _spawn(directory: Path, *, port: int) -> subprocess.Popen[bytes]:
+    """Start a sandbox's process, which ends when this one does, unless it is told to `STAY`."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
+    free = shutil.disk_usage(directory).free
+    if free < FREE_BYTES:
+        raise SandboxError(
+            f"only {free // 1_000_000} MB are free where {directory} is, and a sandbox needs {FREE_BYTES // 1_000_000} "
+            "for logs, function code and Spark's files: make room and start again"
+        )
     command = [sys.executable, "-m", "sandbox.server", "--directory", str(directory), "--port", str(port)]
-    if with_parent:
-        command.append("--with-parent")
+    command.append("--with-parent")
     with (directory / "sandbox.log").open("wb") as output:
         # A session of its own: Ctrl-C reaches whoever started it, which then stops it in order.
         return subprocess.Popen(
             command,
             cwd=ROOT,
-            stdin=subprocess.PIPE if with_parent else subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -138,10 +167,7 @@ def _wait_until_ready(directory: Path, process: subprocess.Popen[bytes]) -> Sand
         if found is not None:
             return found
         if process.poll() is not None:
-            raise SandboxError(
-                f"the sandbox ended while it started (exit {process.returncode}); "
-                f"the end of {directory / 'sandbox.log'}:\n{_tail(directory / 'sandbox.log')}"
-            )
+            raise SandboxError(f"the sandbox could not start; the end of its log:\n{_tail(directory / 'sandbox.log')}")
         time.sleep(0.05)
     _end(process.pid)
     raise SandboxError(f"the sandbox did not answer within {START_SECONDS} s; see {directory / 'sandbox.log'}")
@@ -163,8 +189,9 @@ def _end(pid: int) -> None:
             time.sleep(0.05)
 
 
-def start(directory: Path, *, port: int = 0) -> Sandbox:
-    """Start a sandbox that stays up until `stop`.
+@contextlib.contextmanager
+def standing(directory: Path, *, port: int = 0) -> Generator[Sandbox]:
+    """A sandbox that stays up until `stop`, once the block ended well; what ends the block otherwise ends it too.
 
     Raises:
         SandboxError: when one runs there already, or it does not come up.
@@ -172,7 +199,19 @@ def start(directory: Path, *, port: int = 0) -> Sandbox:
     running = read(directory)
     if running is not None:
         raise SandboxError(f"a sandbox runs already at {running.endpoint}; 'make stop' ends it")
-    return _wait_until_ready(directory, _spawn(directory, with_parent=False, port=port))
+    process = _spawn(directory, port=port)
+    assert process.stdin is not None
+    try:
+        yield _wait_until_ready(directory, process)
+        process.stdin.write(STAY)
+        process.stdin.flush()
+    except BaseException:
+        _end(process.pid)
+        _keep_log(directory)
+        raise
+    finally:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
 
 
 def stop(directory: Path) -> bool:
@@ -191,7 +230,7 @@ def temporary(name: str) -> Generator[Sandbox]:
     Its directory is removed, unless the block fails: then the log stays.
     """
     directory = HOME / f"{name}-{os.getpid()}"
-    process = _spawn(directory, with_parent=True, port=0)
+    process = _spawn(directory, port=0)
     try:
         yield _wait_until_ready(directory, process)
     except BaseException:

@@ -40,6 +40,12 @@ class Narrator:
         yield
         self.phases[name] = time.monotonic() - begun
 
+    def show_phases(self) -> None:
+        """Tell the seconds of each phase."""
+        print("\nSeconds")
+        for name, seconds in self.phases.items():
+            print(f"  {seconds:6.1f}  {name}")
+
     def progress(self, progress: Progress) -> None:
         """Tell how far the engine is, in steps that are worth a line."""
         if progress.planned:
@@ -323,6 +329,4 @@ def demonstrate() -> None:
             raise control.SandboxError(f"{len(wrong)} of {len(checks)} checks do not hold")
         begun = time.monotonic()
     narrator.phases["stopping"] = time.monotonic() - begun
-    print("\nSeconds")
-    for name, seconds in narrator.phases.items():
-        print(f"  {seconds:6.1f}  {name}")
+    narrator.show_phases()

@@ -15,20 +15,21 @@ import sys
 import threading
 from pathlib import Path
 
-from sandbox import aws, providers
+from sandbox import aws, control, providers
 
 ACCOUNT_ID = "123456789012"
 """The account that the sandbox plays; no real one may have this number."""
 REGION = "eu-west-1"
-STATE_FILE = "sandbox.json"
 log = logging.getLogger("sandbox")
 
 
 def _stop_when_parent_goes(stop: threading.Event) -> None:
-    """Set `stop` when standard input closes: the parent holds the other end as long as it lives."""
-    while os.read(sys.stdin.fileno(), 1024):
-        pass
-    stop.set()
+    """Set `stop` when standard input closes before the parent said `STAY`: the parent holds it as long as it lives."""
+    said = b""
+    while part := os.read(sys.stdin.fileno(), 1024):
+        said += part
+    if said != control.STAY:
+        stop.set()
 
 
 def serve(directory: Path, region: str, port: int, *, with_parent: bool) -> None:
@@ -46,10 +47,11 @@ def serve(directory: Path, region: str, port: int, *, with_parent: bool) -> None
         aws.AwsOptions(region=region, account_id=ACCOUNT_ID, directory=directory / "aws", port=port)
     )
     running_providers = None
-    state_file = directory / STATE_FILE
+    state_file = directory / control.STATE_FILE
     try:
         running_providers = providers.start(running_aws.endpoint, region)
         state = {
+            "version": control.STATE_VERSION,
             "pid": os.getpid(),
             "endpoint": running_aws.endpoint,
             "region": region,
@@ -81,7 +83,10 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     for noisy in ("werkzeug", "botocore", "boto3", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    serve(arguments.directory.resolve(), arguments.region, arguments.port, with_parent=arguments.with_parent)
+    try:
+        serve(arguments.directory.resolve(), arguments.region, arguments.port, with_parent=arguments.with_parent)
+    except aws.StartError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ some calls wrongly or not at all. Each module below adds something, and says in 
 ``emr``                  EMR clusters that read back what they were given, and whose steps run
 ``security_groups`` …    single fields and checks of EC2, S3, KMS and CloudWatch Logs
 ``unimplemented``        calls that are not there fail at once, by name
+``faults``               failures on demand: `sandbox.faults`
 =======================  =========================================================================
 
 `start` is the whole interface: it serves the API on 127.0.0.1 until `RunningAws.stop`.
@@ -22,6 +23,6 @@ some calls wrongly or not at all. Each module below adds something, and says in 
 from __future__ import annotations
 
 from sandbox.aws.options import AwsOptions, SparkOptions
-from sandbox.aws.server import RunningAws, start
+from sandbox.aws.server import RunningAws, StartError, start
 
-__all__ = ["AwsOptions", "RunningAws", "SparkOptions", "start"]
+__all__ = ["AwsOptions", "RunningAws", "SparkOptions", "StartError", "start"]

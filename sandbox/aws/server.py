@@ -20,6 +20,10 @@ from sandbox.aws.unimplemented import clear_errors
 _running = threading.Lock()
 
 
+class StartError(RuntimeError):
+    """The API cannot be served; the message says why."""
+
+
 class RunningAws:
     """A sandbox AWS that serves until it is stopped."""
 
@@ -55,7 +59,7 @@ class RunningAws:
 def start(options: AwsOptions) -> RunningAws:
     """Start the sandbox's AWS; one at a time in a process, since moto's state is the process's."""
     if not _running.acquire(blocking=False):
-        raise RuntimeError("a sandbox AWS already runs in this process: stop it first")
+        raise StartError("a sandbox AWS already runs in this process: stop it first")
     patches = Patches()
     try:
         application = _LateApplication()
@@ -81,7 +85,10 @@ def listen(port: int) -> socket.socket:
     try:
         return socket.create_server(("127.0.0.1", port), backlog=128)
     except OSError as error:
-        raise RuntimeError(f"the sandbox cannot listen on 127.0.0.1:{port}: {error.strerror}") from error
+        reason = os.strerror(error.errno or 0)
+        raise StartError(
+            f"the sandbox cannot listen on 127.0.0.1:{port}: {reason}; end what uses the port, or take another"
+        ) from error
 
 
 class _LateApplication:
