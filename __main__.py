@@ -203,6 +203,7 @@ def main() -> None:
         "clusterParameter": cluster.cluster_parameter_name,
         "applicationVersions": cluster.application_versions,
         "certificateExpiry": cluster.certificate_expiry,
+        "certificateAuthority": cluster.certificate.authority if cluster.certificate else None,
         "stateMachineArn": pipeline.state_machine_arn,
         "intakeRuleName": dispatcher.rule_name,
         "intakeQueueUrl": dispatcher.intake_queue_url,

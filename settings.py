@@ -701,7 +701,11 @@ class ClusterSettings(SettingsModel):
     step_concurrency: int = Field(default=4, ge=1, le=256)
     """Steps that run at once."""
     termination_protection: bool = True
-    """Refuses the termination of the cluster, and so its replacement. Lift it first, in an `up` of its own."""
+    """Refuses the termination of the cluster. A replacement is made all the same, beside the protected cluster, and the
+    update says that the old one stays; false in the next update ends it."""
+    drain_minutes: int = Field(default=60, ge=0, le=1440)
+    """Longest wait for the steps of a cluster that is to end. One whose steps run longer is kept, and the next update
+    ends it. Not below the length of an ordinary step."""
     root_volume_size_gib: int = Field(default=50, ge=15, le=100)
     """Root volume of each node, GiB."""
 

@@ -131,6 +131,8 @@ class NodeCertificate(pulumi.ComponentResource):
     """``s3://`` address of the archive."""
     expiry: pulumi.Output[str]
     """When the certificate ends (RFC 3339)."""
+    authority: pulumi.Output[str]
+    """Certificate of the authority (PEM), for clients that shall trust the nodes."""
     archive: aws.s3.BucketObjectv2
     """The archive's object."""
 
@@ -202,4 +204,5 @@ class NodeCertificate(pulumi.ComponentResource):
         # Of the object, not of the hash: whoever uses the address waits for what lies there.
         self.uri = pulumi.Output.concat("s3://", args.bucket, "/", self.archive.key)
         self.expiry = certificate.validity_end_time.apply(lambda end: _warn(end, args.today))
-        self.register_outputs({"uri": self.uri, "expiry": self.expiry})
+        self.authority = authority.cert_pem
+        self.register_outputs({"uri": self.uri, "expiry": self.expiry, "authority": self.authority})

@@ -5,7 +5,7 @@ release, applications or versions do not fit. Beside this file: the security con
 scaling policies, the configuration classifications and the roles' statements, each built by pure functions.
 
 A change that EMR cannot make in place makes a new cluster first and ends the old one afterwards; consumers follow
-through the SSM parameter. Termination protection refuses the end of the old one: lift it in an update of its own.
+through the SSM parameter. The old one's steps are waited for; while the settings protect it, it stays (`cluster_end`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
+from components import cluster_end, emr_compatibility
 from components import cluster_roles as roles
-from components import emr_compatibility
 from components.certificates import PREFIX as CERTIFICATES_PREFIX
 from components.certificates import NodeCertificate, NodeCertificateArgs, expiry_notice
 from components.cluster_configurations import cluster_properties, configurations
@@ -228,6 +228,15 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
                     *password_stored,
                     *([self.certificate.archive] if self.certificate else []),
                 ],
+                hooks=pulumi.ResourceHookBinding(
+                    before_delete=[
+                        cluster_end.hook(
+                            f"{name}-end",
+                            cluster_end.Ending(settings.termination_protection, settings.drain_minutes),
+                            region=environment.region,
+                        )
+                    ]
+                ),
                 # Scaling moves the number; that is not a difference.
                 ignore_changes=["coreInstanceGroup.instanceCount"] if resized_by_aws else None,
             ),

@@ -159,3 +159,23 @@ def support_notice(label: str, today: date) -> str | None:
         if day is not None and today > day - NOTICE:
             return f"{label} {what} on {day.isoformat()}: {plan}"
     return None
+
+
+def release_differences(label: str, applications: Iterable[str], told: Mapping[str, str]) -> list[str]:
+    """What AWS says otherwise of a release than the table, application by application.
+
+    Args:
+        label: The release.
+        applications: Those that the cluster installs.
+        told: Version by application, as DescribeReleaseLabel answers: names in any case, versions without a build.
+    """
+    known = releases()[label].versions
+    answered = {name.lower(): version for name, version in told.items()}
+    differences: list[str] = []
+    for name in applications:
+        version = answered.get(name.lower())
+        if version is None:
+            differences.append(f"{label} has no {name} in this region")
+        elif version_components(version) != version_components(known[name]):
+            differences.append(f"{label} brings {name} {version} in this region, and {known[name]} by the table here")
+    return differences

@@ -192,7 +192,8 @@ def destroy(stack: str, *, yes: bool) -> None:
     _agree(f"Destroy stack {stack} in account {target.account}, {target.region}, with all its data?", yes=yes)
     if outputs:
         drain(outputs, target.region)
-    _pulumi(["destroy", "--stack", stack, "--yes"])
+    # The cluster's end is a hook of the program (components/cluster_end.py).
+    _pulumi(["destroy", "--stack", stack, "--yes", "--run-program"])
 
 
 def main() -> int:

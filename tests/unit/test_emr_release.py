@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.emr_release import (
     nearest_releases,
+    release_differences,
     releases,
     releases_that_bring,
     support,
@@ -87,6 +90,7 @@ def test_versions_compare_by_component(required: str, brought: str, fits: bool) 
     assert version_fits(required, brought) is fits
 
 
+@settings(deadline=None)
 @given(
     components=st.lists(st.integers(0, 999), min_size=1, max_size=4),
     build=st.sampled_from(["", "-amzn-1", "-incubating", "-SNAPSHOT"]),
@@ -164,3 +168,23 @@ def test_support_is_known_for_a_series_not_beside_it() -> None:
     period = support("emr-6.9.1")
     assert period is not None
     assert period.ends == date(2027, 6, 30)
+
+
+def test_the_page_about_the_cluster_tells_the_tables_versions() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "cluster.md").read_text()
+    heading, _, *rows = re.search(r"\| \| emr-6.*?(?=\n\n)", text, re.DOTALL).group().splitlines()  # pyright: ignore[reportOptionalMemberAccess]
+    labels = [cell.strip() for cell in heading.strip("| ").split("|")]
+    assert labels == ["emr-6.9.0", "emr-6.15.0", "emr-7.13.0"]
+    for row in rows:
+        name, *versions = [cell.strip() for cell in row.strip("| ").split("|")]
+        told = [releases()[label].versions[name] for label in labels]
+        assert versions == told, f"{name} is told wrong to whoever plans the move"
+
+
+def test_what_aws_says_otherwise_of_a_release_is_told() -> None:
+    told = {"spark": "3.3.0", "hive": "3.1.3", "presto": "0.277"}
+    assert release_differences("emr-6.9.0", ["Spark", "Hive"], told) == [], "names in any case, versions without build"
+    assert release_differences("emr-6.9.0", ["Presto", "Tez"], told) == [
+        "emr-6.9.0 brings Presto 0.277 in this region, and 0.276-amzn-0 by the table here",
+        "emr-6.9.0 has no Tez in this region",
+    ]

@@ -348,3 +348,33 @@ def test_production_keeps_its_data_and_its_cluster() -> None:
     parsed = settings.parse(stack_values("prod"))
     assert not parsed.storage.force_destroy, "no single command may delete production's data"
     assert parsed.cluster.termination_protection, "nor end its cluster"
+
+
+BAD_CLUSTER: dict[str, tuple[Any, str]] = {
+    # key: (value, what the message must hold)
+    "release": ("6.9", "emr-"),
+    "stepConcurrency": (0, "greater than or equal to 1"),
+    "rootVolumeSizeGib": (5, "greater than or equal to 15"),
+    "metadataHopLimit": (100, "less than or equal to 64"),
+    "drainMinutes": (-1, "greater than or equal to 0"),
+    "acknowledgedEndOfSupport": ("soon", "date"),
+    "terminationProtection": ("perhaps", "true or false"),
+    "kerberos": ({"ticketLifetimeHours": 0}, "greater than or equal to 1"),
+    "certificate": ({"validityDays": 30}, "greater than or equal to 365"),
+    "managedScaling": ({"minimum": 5, "maximum": 2}, "minimum 5 is more than maximum 2"),
+}
+
+
+@pytest.mark.parametrize("key", BAD_CLUSTER)
+def test_a_bad_setting_of_the_cluster_alone_gives_one_message(key: str) -> None:
+    value, reason = BAD_CLUSTER[key]
+    (line,) = mistakes(cluster={key: value})
+    assert line.startswith(f"emr-pipeline:cluster.{key}")
+    assert reason in line
+
+
+def test_ten_bad_settings_of_the_cluster_give_ten_messages_at_once() -> None:
+    lines = mistakes(cluster={key: value for key, (value, _) in BAD_CLUSTER.items()})
+    assert len(lines) == len(BAD_CLUSTER) == 10
+    for key, (_, reason) in BAD_CLUSTER.items():
+        assert any(line.startswith(f"emr-pipeline:cluster.{key}") and reason in line for line in lines), key
