@@ -19,6 +19,7 @@ import boto3
 import botocore.exceptions
 
 import settings as configuration
+from components.emr_release import release_differences
 from components.rules import rules
 from tools import cli, quotas
 
@@ -128,11 +129,29 @@ def check_quotas(target: Target) -> None:
         )
 
 
+def check_release(cluster: configuration.ClusterSettings, emr: Any) -> None:
+    """Ask AWS what the release brings in this region. A refusal to answer is told, and stops nothing.
+
+    Raises:
+        DeployError: when the region does not have it, or has other versions than the table that the preview goes by.
+    """
+    try:
+        described = emr.describe_release_label(ReleaseLabel=cluster.release)
+    except botocore.exceptions.ClientError as error:
+        print(f"{cluster.release} was not looked up (elasticmapreduce:DescribeReleaseLabel): {error}", flush=True)
+        return
+    told = {entry["Name"]: entry["Version"] for entry in described.get("Applications", [])}
+    differences = release_differences(cluster.release, cluster.applications, told)
+    if differences:
+        raise DeployError("nothing was done: " + "; ".join(differences))
+
+
 def up(stack: str, *, yes: bool) -> None:
     """Check quotas, preview with the policies, stop on a mandatory violation, ask, deploy with the same policies."""
     target = read_target(stack)
     _show(target)
     check_quotas(target)
+    check_release(target.settings.cluster, boto3.client("emr", region_name=target.region))
     policies = cli.policy_arguments(stack)
     # Rules over the whole stack speak after the resources are made when they run in `up`: the preview is the gate.
     _pulumi(["preview", "--stack", stack, *policies])

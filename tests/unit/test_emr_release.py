@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +21,8 @@ from components.emr_release import (
     version_components,
     version_fits,
 )
+from settings import ClusterSettings
+from tools.deploy import DeployError, check_release
 
 EMR_6_9_0 = {
     "Hadoop": "3.3.3-amzn-1",
@@ -188,3 +191,22 @@ def test_what_aws_says_otherwise_of_a_release_is_told() -> None:
         "emr-6.9.0 brings Presto 0.277 in this region, and 0.276-amzn-0 by the table here",
         "emr-6.9.0 has no Tez in this region",
     ]
+
+
+class Emr:
+    """EMR's answer about a release."""
+
+    def __init__(self, **versions: str) -> None:
+        self.versions = versions
+
+    def describe_release_label(self, ReleaseLabel: str) -> dict[str, Any]:
+        return {"Applications": [{"Name": name, "Version": version} for name, version in self.versions.items()]}
+
+
+def test_a_deployment_stops_where_the_region_has_another_release() -> None:
+    cluster = ClusterSettings(applications=("Spark",))
+    check_release(cluster, Emr(spark="3.3.0"))
+    with pytest.raises(DeployError, match=r"nothing was done: emr-6\.9\.0 brings Spark 3\.4\.1"):
+        check_release(cluster, Emr(spark="3.4.1"))
+    with pytest.raises(DeployError, match=r"has no Spark in this region"):
+        check_release(cluster, Emr())
