@@ -387,7 +387,8 @@ class StorageSettings(SettingsModel):
     Scripts are exempt, which the program itself replaces."""
     lifecycle: LifecyclesSettings = LifecyclesSettings()
     raw_object_lock: ObjectLockSettings | None = None
-    """Hold raw files for days. It can be switched on at any time and never off again."""
+    """Hold raw files for days. It can be switched on at any time and not off again: like the buckets themselves, the
+    lock is protected while data is retained, and S3 keeps what it holds in any case."""
     principals: Literal["any", "account", "organization"] = "any"
     """Who may come near the buckets at all, beside AWS services, producers and consumers: whoever IAM lets in, this
     account's principals only, or this organization's."""
@@ -927,6 +928,25 @@ def _intake_alarm_waits_for_the_window(settings: Settings) -> Iterator[str]:
         )
 
 
+def _kerberos_servers_can_be_reached(settings: Settings) -> Iterator[str]:
+    """Nodes have a way to the servers of another KDC or realm: they go nowhere that no rule names."""
+    kerberos = settings.cluster.kerberos
+    outside = [
+        (key, kind)
+        for key, kind, value in (
+            ("externalKdc", "kdc", kerberos.external_kdc),
+            ("crossRealmTrust", "active-directory or kdc", kerberos.cross_realm_trust),
+        )
+        if value is not None
+    ]
+    if outside and not settings.network.kerberos_servers:
+        key, kind = outside[0]
+        yield (
+            f"network.kerberosServers is empty and cluster.kerberos.{key} is set: nodes reach no server that is not "
+            f"named there; add its addresses, with kind {kind}"
+        )
+
+
 def _partners_know_datasets(settings: Settings) -> Iterator[str]:
     """Producers' files belong to a dataset, and consumers' tables are there."""
     prefixes = [dataset.prefix for dataset in settings.datasets.values()]
@@ -949,6 +969,7 @@ def _partners_know_datasets(settings: Settings) -> Iterator[str]:
 RULES: tuple[Rule, ...] = (
     Rule(("network",), _zones_and_gateways),
     Rule(("storage", "orchestration"), _staging_outlives_steps),
+    Rule(("network", "cluster"), _kerberos_servers_can_be_reached),
     Rule(("storage", "datasets"), _partners_know_datasets),
     Rule(("orchestration", "monitoring"), _intake_alarm_waits_for_the_window),
 )

@@ -46,7 +46,8 @@ class EncryptionKeys(pulumi.ComponentResource):
     """Encrypts secrets."""
 
     def __init__(self, name: str, args: EncryptionKeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("emr-pipeline:encryption:EncryptionKeys", name, None, opts)
+        merged = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(protect=args.protect), opts)
+        super().__init__("emr-pipeline:encryption:EncryptionKeys", name, None, merged)
         arns = {purpose: self._key(name, args, purpose).arn for purpose in DESCRIPTIONS}
         self.data_key_arn = arns["data"]
         self.logs_key_arn = arns["logs"]
@@ -63,7 +64,7 @@ class EncryptionKeys(pulumi.ComponentResource):
             enable_key_rotation=True,
             rotation_period_in_days=settings.rotation_period_days,
             deletion_window_in_days=settings.deletion_window_days,
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            opts=pulumi.ResourceOptions(parent=self),
         )
         aws.kms.Alias(
             f"{name}-{purpose}-alias",

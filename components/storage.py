@@ -46,7 +46,8 @@ class EncryptedBucketsArgs:
 class EncryptedBuckets(pulumi.ComponentResource):
     """Raw, processed, logs and scripts: encrypted, versioned, private, TLS only, with a lifecycle and access logs.
 
-    Buckets that may not be emptied with their stack are protected: no update and no ``pulumi destroy`` deletes them.
+    Buckets that may not be emptied with their stack are protected, and so is all that protects them: no update and no
+    ``pulumi destroy`` deletes any of it.
     """
 
     raw: PipelineBucket
@@ -61,7 +62,11 @@ class EncryptedBuckets(pulumi.ComponentResource):
     """Who read and wrote the other four."""
 
     def __init__(self, name: str, args: EncryptedBucketsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("emr-pipeline:storage:EncryptedBuckets", name, None, opts)
+        # All of it, by inheritance: a destroy that is refused the buckets would else take their policies and access
+        # blocks first, and leave them open.
+        protected = pulumi.ResourceOptions(protect=not args.settings.force_destroy)
+        merged = pulumi.ResourceOptions.merge(protected, opts)
+        super().__init__("emr-pipeline:storage:EncryptedBuckets", name, None, merged)
         self._name = name
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
@@ -142,7 +147,7 @@ class EncryptedBuckets(pulumi.ComponentResource):
             prefix,
             bucket=bucket_name,
             force_destroy=settings.force_destroy,
-            opts=pulumi.ResourceOptions(parent=self, protect=not settings.force_destroy),
+            opts=self._child,
         )
         block = aws.s3.BucketPublicAccessBlock(
             f"{prefix}-public-access-block",

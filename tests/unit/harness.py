@@ -142,10 +142,12 @@ def type_token(kind: type[pulumi.Resource]) -> str:
     return token
 
 
-def _computed(token: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
+def _computed(
+    token: str, name: str, inputs: dict[str, Any], environment: AwsEnvironment = ENVIRONMENT
+) -> dict[str, Any]:
     """What AWS computes of a resource, as far as programs use it."""
     identifier = f"{name}-id"
-    at = ENVIRONMENT
+    at = environment
     physical = inputs.get("name") or f"{name}-1a2b3c4"
     module = token.split(":")[1].split("/")[0]
     fixed: dict[str, dict[str, Any]] = {
@@ -202,40 +204,42 @@ def _computed(token: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
     return {"id": identifier, "arn": at.arn(module, name), **fixed.get(token, {})}
 
 
-_ANSWERS: dict[str, Answer] = {
-    "aws:index/getPartition:getPartition": lambda _: {
-        "id": ENVIRONMENT.partition,
-        "partition": ENVIRONMENT.partition,
-        "dnsSuffix": ENVIRONMENT.dns_suffix,
-        "reverseDnsPrefix": "com.amazonaws",
-    },
-    "aws:index/getRegion:getRegion": lambda _: {"id": ENVIRONMENT.region, "region": ENVIRONMENT.region},
-    "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {
-        "id": ENVIRONMENT.account_id,
-        "accountId": ENVIRONMENT.account_id,
-        "arn": ENVIRONMENT.global_arn("iam", "user/tester"),
-        "userId": "TESTER",
-    },
-    "aws:index/getAvailabilityZones:getAvailabilityZones": lambda _: {
-        "id": ENVIRONMENT.region,
-        "names": list(ENVIRONMENT.availability_zones),
-        "zoneIds": [f"euw1-az{number}" for number in range(1, 4)],
-        "region": ENVIRONMENT.region,
-    },
-    "aws:ec2/getVpcEndpointService:getVpcEndpointService": lambda arguments: {
-        "id": "1",
-        "service": arguments["service"],
-        "serviceName": f"com.amazonaws.{ENVIRONMENT.region}.{arguments['service']}",
-        "serviceType": arguments.get("serviceType", "Interface"),
-        "availabilityZones": list(ENVIRONMENT.availability_zones),
-        "vpcEndpointPolicySupported": True,
-    },
-    "aws:ec2/getPrefixList:getPrefixList": lambda arguments: {
-        "id": f"pl-{arguments['name'].rsplit('.', 1)[-1]}",
-        "name": arguments["name"],
-        "cidrBlocks": ["203.0.113.0/24"],
-    },
-}
+def _answers(at: AwsEnvironment) -> dict[str, Answer]:
+    """Answers of the functions that look up where a stack lives, and what is there."""
+    return {
+        "aws:index/getPartition:getPartition": lambda _: {
+            "id": at.partition,
+            "partition": at.partition,
+            "dnsSuffix": at.dns_suffix,
+            "reverseDnsPrefix": "com.amazonaws",
+        },
+        "aws:index/getRegion:getRegion": lambda _: {"id": at.region, "region": at.region},
+        "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {
+            "id": at.account_id,
+            "accountId": at.account_id,
+            "arn": at.global_arn("iam", "user/tester"),
+            "userId": "TESTER",
+        },
+        "aws:index/getAvailabilityZones:getAvailabilityZones": lambda _: {
+            "id": at.region,
+            "names": list(at.availability_zones),
+            "zoneIds": [f"euw1-az{number}" for number in range(1, 4)],
+            "region": at.region,
+        },
+        "aws:ec2/getVpcEndpointService:getVpcEndpointService": lambda arguments: {
+            "id": "1",
+            "service": arguments["service"],
+            "serviceName": f"com.amazonaws.{at.region}.{arguments['service']}",
+            "serviceType": arguments.get("serviceType", "Interface"),
+            "availabilityZones": list(at.availability_zones),
+            "vpcEndpointPolicySupported": True,
+        },
+        "aws:ec2/getPrefixList:getPrefixList": lambda arguments: {
+            "id": f"pl-{arguments['name'].rsplit('.', 1)[-1]}",
+            "name": arguments["name"],
+            "cidrBlocks": ["203.0.113.0/24"],
+        },
+    }
 
 
 class _CallFailed(grpc.RpcError):
@@ -251,11 +255,18 @@ class _CallFailed(grpc.RpcError):
 class _Recorder(mocks.MockMonitor, mocks.Mocks):
     """An engine that answers at once and keeps what it was told."""
 
-    def __init__(self, computed: Mapping[str, Computed], answers: Mapping[str, Answer], preview: bool) -> None:
+    def __init__(
+        self,
+        computed: Mapping[str, Computed],
+        answers: Mapping[str, Answer],
+        preview: bool,
+        environment: AwsEnvironment,
+    ) -> None:
         super().__init__(self)
         self.computed = computed
         self.answers = answers
         self.preview = preview
+        self.environment = environment
         self.registered: dict[str, Registered] = {}
         self.component_outputs: dict[str, dict[str, Any]] = {}
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -278,7 +289,7 @@ class _Recorder(mocks.MockMonitor, mocks.Mocks):
         if self.preview:
             return "", dict(args.inputs)
         extra = self.computed.get(args.typ)
-        state = {**args.inputs, **_computed(args.typ, args.name, args.inputs)}
+        state = {**args.inputs, **_computed(args.typ, args.name, args.inputs, self.environment)}
         if extra is not None:
             state |= extra(args.name, args.inputs)
         return state.pop("id"), state
@@ -355,10 +366,14 @@ def deploy(
     calls: Mapping[str, Answer] | None = None,
     project: str = ENVIRONMENT.project,
     stack: str = ENVIRONMENT.stack,
+    environment: AwsEnvironment = ENVIRONMENT,
 ) -> Deployment:
-    """Run `program` (it makes components and returns what the test wants to look at) and tell what it registered."""
+    """Run `program` (it makes components and returns what the test wants to look at) and tell what it registered.
+
+    `environment` is where: its account, region and partition are in what AWS computes and answers.
+    """
     by_token = {kind if isinstance(kind, str) else type_token(kind): value for kind, value in (computed or {}).items()}
-    recorder = _Recorder(by_token, {**_ANSWERS, **(calls or {})}, preview)
+    recorder = _Recorder(by_token, {**_answers(environment), **(calls or {})}, preview, environment)
     warnings = _Warnings()
     logger = logging.Logger("deployment")
     logger.addHandler(warnings)

@@ -232,7 +232,7 @@ def test_the_stacks_partners_reach_the_data_key():
 
 @pytest.mark.parametrize("protect", [False, True])
 def test_keys_are_protected_where_what_they_encrypt_must_stay(protect: bool):
-    assert {key.protect for key in keys(protect=protect).all(aws.kms.Key)} == {protect}
+    assert {entry.protect for entry in keys(protect=protect).resources} == {protect}, "aliases too"
 
 
 def test_the_arns_are_the_components_outputs():

@@ -122,6 +122,10 @@ def test_an_unknown_key_at_any_level_is_answered_with_the_nearest_of_that_level(
             {"storage": {"lifecycle": {"processed": {"stagingExpireAfterDays": 1}}}},
             "storage.lifecycle.processed.stagingExpireAfterDays is 1",
         ),
+        (
+            {"cluster": {"kerberos": {"externalKdc": EXTERNAL_KDC}}},
+            "network.kerberosServers is empty and cluster.kerberos.externalKdc is set",
+        ),
         ({"datasets": {}}, "datasets is empty"),
     ],
 )

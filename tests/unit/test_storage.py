@@ -484,9 +484,13 @@ def test_nothing_is_held_unless_configured(deployment: Deployment):
 @pytest.mark.parametrize("lose", [False, True])
 def test_data_may_be_deleted_only_when_the_settings_say_so_twice(lose: bool):
     settings = StorageSettings(on_destroy="delete", allow_data_loss=True) if lose else StorageSettings()
-    for bucket in buckets(settings).all(aws.s3.Bucket):
+    deployment = buckets(settings)
+    for bucket in deployment.all(aws.s3.Bucket):
         assert bucket.inputs["forceDestroy"] is lose
-        assert bucket.protect is not lose, "data that is to be kept must survive a mistaken destroy, and no other"
+    for entry in deployment.resources:
+        assert entry.protect is not lose, (
+            f"{entry.name}: what is to be kept must survive a mistaken destroy, and its policies and blocks with it"
+        )
 
 
 # --- lifecycle ----------------------------------------------------------------------------------------------------
