@@ -51,7 +51,11 @@ PROGRAM = """
 
     vpc = aws.ec2.Vpc("vpc", cidr_block="10.9.0.0/16")
     subnet = aws.ec2.Subnet("subnet", vpc_id=vpc.id, cidr_block="10.9.0.0/20")
-    groups = [aws.ec2.SecurityGroup(name, vpc_id=vpc.id) for name in ("primary", "core", "service")]
+    groups = [
+        # EMR lets them name each other, which would keep each from being deleted.
+        aws.ec2.SecurityGroup(name, vpc_id=vpc.id, revoke_rules_on_delete=True)
+        for name in ("primary", "core", "service")
+    ]
     key = aws.kms.Key("key")
     cluster = KerberizedEmrCluster("cluster", KerberizedEmrClusterArgs(
         settings=ClusterSettings.model_validate(json.loads(pathlib.Path("settings.json").read_text())),
