@@ -184,8 +184,32 @@ def main() -> None:
             state_machine_arn=pipeline.state_machine_arn,
             intake_queue_name=dispatcher.intake_queue_name,
             dead_letter_queue_name=dispatcher.dead_letter_queue_name,
+            datasets=settings.datasets,
+            maximum_set_aside_ratio=settings.orchestration.maximum_set_aside_ratio,
+            instance_groups={"Core": settings.cluster.core, "Task": settings.cluster.task},
+            state_machine_log_group_name=pipeline.log_group_name,
             function_name=dispatcher.function_name,
+            function_log_group_name=dispatch.log_group_name(dispatcher.function_name),
             rule_name=dispatcher.rule_name,
+            vpc_id=network.vpc_id,
+            nat_gateway_ids={zone: gateway.id for zone, gateway in network.nat_gateways.items()},
+            endpoints={
+                service: (endpoint.id, endpoint.service_name.apply(str))
+                for service, endpoint in network.interface_endpoints.items()
+            },
+            flow_log_group_name=network.flow_log_group_name,
+            key_arns={
+                "data": keys.data_key_arn,
+                "logs": keys.logs_key_arn,
+                "messages": keys.messages_key_arn,
+                "secrets": keys.secrets_key_arn,
+            },
+            bucket_names={
+                "raw": buckets.raw.name,
+                "processed": buckets.processed.name,
+                "logs": buckets.logs.name,
+                "scripts": buckets.scripts.name,
+            },
             warning_topic_arn=topics.warning_topic_arn,
             critical_topic_arn=topics.critical_topic_arn,
         ),

@@ -457,6 +457,21 @@ class ColumnSettings(SettingsModel):
     """Whether the value may be missing; a record without a value that is required is set aside."""
 
 
+class ExpectedRows(SettingsModel):
+    """Rows that a dataset's files hold on a day, as far as anybody can say."""
+
+    low: int | None = Field(default=None, ge=1)
+    """Fewer rows read by successful runs within 24 hours raise an alarm; absent for no limit."""
+    high: int | None = Field(default=None, ge=1)
+    """More rows raise an alarm. Leave room for two days' files that come within 24 hours; absent for no limit."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low {self.low} is more than high {self.high}")
+        return self
+
+
 class DatasetSettings(SettingsModel):
     """A kind of file that people drop in the raw bucket, and the table that comes of it."""
 
@@ -470,6 +485,11 @@ class DatasetSettings(SettingsModel):
     """Columns that partition the table, outermost first."""
     null_value: str = ""
     """Text that stands for a missing value in CSV, e.g. ``NA``."""
+    freshness_hours: int | None = Field(default=None, ge=1, le=8784)
+    """Promise: hours within which there is a successful run; a longer gap raises a critical alarm. Absent for datasets
+    that come when they come."""
+    expected_rows: ExpectedRows | None = None
+    """Promise: rows of a day; absent for volumes that nobody can name (their own history is watched all the same)."""
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
@@ -788,25 +808,81 @@ class OrchestrationSettings(SettingsModel):
         return self
 
 
+TopicName = Literal["success", "warning", "critical"]
+"""Topics that messages go to, by what they are about."""
+
+
+_ENDPOINTS = {
+    "email": (r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),
+    "https": (r"https://\S+", "a URL that begins with https://"),
+    "sqs": (r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{12}:\S+", "the ARN of a queue"),
+}
+"""Form of the endpoint of each protocol, and how to say it."""
+
+
+def _email(address: str) -> str:
+    if not re.fullmatch(_ENDPOINTS["email"][0], address):
+        raise ValueError("is no e-mail address")
+    return address
+
+
+class SubscriptionSettings(SettingsModel):
+    """Who else gets messages.
+
+    A chat channel subscribes by its e-mail address (Slack and Teams give each channel one), or by the URL of a tool
+    that confirms SNS subscriptions (PagerDuty, Opsgenie, Grafana OnCall).
+    """
+
+    topics: tuple[TopicName, ...] = Field(default=("warning", "critical"), min_length=1)
+    """What it hears of."""
+    protocol: Literal["email", "https", "sqs"]
+    """How it is told. Nothing leaves in plain text, so there is no ``http``."""
+    endpoint: str
+    """E-mail address, URL or queue ARN. A queue must admit the topics, and its key the service sns."""
+
+    @model_validator(mode="after")
+    def _endpoint_fits(self) -> Self:
+        pattern, form = _ENDPOINTS[self.protocol]
+        if not re.fullmatch(pattern, self.endpoint):
+            raise ValueError(f"endpoint is {self.endpoint!r}: protocol {self.protocol} needs {form}")
+        return self
+
+
 class MonitoringSettings(SettingsModel):
     """Who learns of what, and when."""
 
-    emails: tuple[str, ...] = ()
+    emails: tuple[Annotated[str, AfterValidator(_email)], ...] = ()
     """Addresses that receive warnings and critical messages; each must confirm both of its subscriptions."""
+    subscriptions: tuple[SubscriptionSettings, ...] = ()
+    """Whoever else receives messages: addresses for one topic only, URLs, queues, chat channels."""
+    runbook_url: str | None = Field(default=None, pattern=r"^https://[^\s#]{1,200}$")
+    """Where the team reads ``docs/runbook.md``, without ``#``; messages link to its entries. Absent names the file."""
     hdfs_utilization_percent: float = Field(default=80, gt=0, le=100)
     """HDFS use that raises an alarm."""
     yarn_memory_available_percent: float = Field(default=10, ge=0, lt=100)
     """YARN memory left that raises an alarm when it stays below this for half an hour."""
+    container_pending_ratio: float = Field(default=2, gt=0)
+    """Waiting to running containers that raise an alarm when it stays so for half an hour. Scaling acts at 0.75."""
+    idle_minutes: int = Field(default=30, ge=5, le=1440)
+    """Minutes that the cluster may idle while files wait. Raise it above the longest batching window."""
+    failed_executions_an_hour: int = Field(default=3, ge=1)
+    """Failed executions within an hour that raise an alarm. Each failure tells itself; this one is about a pattern."""
     intake_age_minutes: int = Field(default=30, ge=1)
     """Age of the oldest waiting message that raises an alarm."""
-
-    @field_validator("emails")
-    @classmethod
-    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for address in value:
-            if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", address):
-                raise ValueError(f"holds {address!r}, which is no e-mail address")
-        return value
+    planned_age_minutes: int = Field(default=60, ge=1)
+    """Age of the oldest manifest without an execution that raises an alarm."""
+    set_aside_share: float = Field(default=0.5, gt=0, le=1)
+    """Share of orchestration.maximumSetAsideRatio that raises a warning, before runs are rejected."""
+    anomaly_band_width: float | None = Field(default=3, gt=0, le=10)
+    """Standard deviations from its own history that duration and volume may show. Absent (null) makes no such alarms;
+    each costs as much as three others."""
+    certificate_days: int = Field(default=90, ge=15)
+    """Days before the end of the cluster's certificate that raise a warning; the last 14 are critical anyway."""
+    release_support_days: int = Field(default=180, ge=1)
+    """Days before the end of AWS's support of the EMR release that raise a warning."""
+    monthly_budget_usd: int | None = Field(default=None, ge=1)
+    """Costs of the stack in a month, USD, that raise warnings at 80 % and by forecast, and are critical when reached.
+    Absent makes no budget. The tags Project and Environment must be activated as cost allocation tags."""
 
 
 class TagSettings(SettingsModel):

@@ -79,7 +79,7 @@ _MAKE_DATA_KEYS = ("kms:Decrypt", "kms:GenerateDataKey*")
 
 
 def _publishers(environment: AwsEnvironment) -> list[Document]:
-    """Alarms, event rules and topics put messages on encrypted topics and queues without a role of ours.
+    """Alarms, budgets, event rules and topics put messages on encrypted topics and queues without a role of ours.
 
     The encryption context binds each to this account's topics or queues. Alarms carry their source as well; event
     rules do not: "aws:SourceAccount, aws:SourceArn and aws:SourceOrgID … not supported for EventBridge-to-encrypted
@@ -100,6 +100,14 @@ def _publishers(environment: AwsEnvironment) -> list[Document]:
             {
                 "StringEquals": {"aws:SourceAccount": environment.account_id},
                 "ArnLike": {"aws:SourceArn": environment.arn("cloudwatch", "alarm:*"), **topics},
+            },
+        ),
+        use(
+            "BudgetsToTopics",
+            "budgets",
+            {
+                "StringEquals": {"aws:SourceAccount": environment.account_id},
+                "ArnLike": {"aws:SourceArn": environment.global_arn("budgets", "*"), **topics},
             },
         ),
         use("EventsToTopics", "events", {"ArnLike": topics}),

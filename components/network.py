@@ -151,6 +151,10 @@ class SecureVpc(pulumi.ComponentResource):
     service_access_security_group_id: pulumi.Output[str]
     function_security_group_id: pulumi.Output[str]
     """For functions in the private subnets: it leads to endpoints and nowhere else."""
+    nat_gateways: dict[str, aws.ec2.NatGateway]
+    """By zone; empty without NAT, and in a VPC that was there before."""
+    interface_endpoints: dict[str, aws.ec2.VpcEndpoint]
+    """Those that this makes, by the service's short name; empty in a VPC that was there before."""
     endpoint_services: list[str]
     """Services that got an interface endpoint: those of the settings that the region has."""
     flow_log_group_name: str
@@ -166,6 +170,8 @@ class SecureVpc(pulumi.ComponentResource):
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
 
+        self.nat_gateways = {}
+        self.interface_endpoints = {}
         adopted = self._adopt(settings.existing_vpc) if settings.existing_vpc else None
         place = self._place_of(adopted) if adopted else self._make_network()
         self.vpc_id = place.vpc_id
@@ -180,7 +186,8 @@ class SecureVpc(pulumi.ComponentResource):
         if adopted:
             self.endpoint_services = [name for name in settings.interface_endpoints if name in adopted.endpoints]
         else:
-            self.endpoint_services = self._interface_endpoints(place)
+            self.interface_endpoints = self._interface_endpoints(place)
+            self.endpoint_services = list(self.interface_endpoints)
         self.flow_log_group_name = f"/{environment.project}/{environment.stack}/flow-logs"
         self._flow_logs(place)
 
@@ -361,7 +368,7 @@ class SecureVpc(pulumi.ComponentResource):
             gateway_id=internet.id,
             opts=self._child,
         )
-        gateways: dict[str, aws.ec2.NatGateway] = {}
+        gateways = self.nat_gateways
         subnet_ids: list[pulumi.Output[str]] = []
         for zone in list(public)[: 1 if single else None]:
             subnet_id, association = self._subnet("public", vpc, zone, public[zone], table)
@@ -470,10 +477,10 @@ class SecureVpc(pulumi.ComponentResource):
         opts = pulumi.InvokeOptions(parent=self)
         return aws.ec2.get_vpc_endpoint_service(service=service, service_type=kind, opts=opts)
 
-    def _interface_endpoints(self, place: Placement) -> list[str]:
+    def _interface_endpoints(self, place: Placement) -> dict[str, aws.ec2.VpcEndpoint]:
         """Endpoints in every private subnet whose zone the service is in; what the region lacks is told."""
         environment = self._args.environment
-        made: list[str] = []
+        made: dict[str, aws.ec2.VpcEndpoint] = {}
         for service in self._args.settings.interface_endpoints:
             try:
                 found = self._service(service, "Interface")
@@ -502,7 +509,7 @@ class SecureVpc(pulumi.ComponentResource):
                 opts=self._child,
             )
             self.ready.append(endpoint)
-            made.append(service)
+            made[service] = endpoint
         return made
 
     def _warn_missing(self, service: str, reason: str) -> None:

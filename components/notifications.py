@@ -11,12 +11,14 @@ import pulumi_aws as aws
 
 from components.environment import AwsEnvironment
 from components.iam import Document, policy_document, statement
-from settings import MonitoringSettings
+from settings import MonitoringSettings, SubscriptionSettings, TopicName
 
 UNDELIVERED_RETENTION_SECONDS = 14 * 24 * 3600
 """Time to look at a message that reached nobody: the longest that SQS keeps one."""
 
-EVENT_RULES = ("cluster-ended", "execution-ended")
+TOPICS: tuple[TopicName, ...] = ("success", "warning", "critical")
+
+EVENT_RULES = ("cluster-ended", "execution-ended", "key-endangered")
 """Event rules, by the last part of their names, that publish to the critical topic (`alarms` makes them)."""
 
 
@@ -46,7 +48,7 @@ def rule_arns(environment: AwsEnvironment) -> list[str]:
 
 
 def undelivered_queue_name(environment: AwsEnvironment) -> str:
-    """Name of the queue of messages that could not be delivered to the critical topic."""
+    """Name of the queue of messages that could not be delivered to a topic or to a subscriber."""
     return f"{environment.project}-{environment.stack}-undelivered"
 
 
@@ -76,6 +78,20 @@ def allow_event_rules(environment: AwsEnvironment, action: str, arn: str, rules:
     )
 
 
+def allow_budgets(environment: AwsEnvironment, topic_arn: str) -> Document:
+    """Let this account's budgets publish (Cost Management guide, "Creating an Amazon SNS topic for budgets")."""
+    return statement(
+        "Budgets",
+        ["sns:Publish"],
+        [topic_arn],
+        principals={"Service": environment.service_principal("budgets")},
+        condition={
+            "ArnLike": {"aws:SourceArn": environment.global_arn("budgets", "*")},
+            "StringEquals": {"aws:SourceAccount": environment.account_id},
+        },
+    )
+
+
 def success_topic_policy(topic_arn: str) -> Document:
     """Nobody is allowed in here: executions publish by their role's own policy, in the same account."""
     return policy_document([refuse_plain_text("sns:Publish", topic_arn)])
@@ -97,26 +113,50 @@ def allow_alarms(environment: AwsEnvironment, topic_arn: str) -> Document:
     )
 
 
-def warning_topic_policy(environment: AwsEnvironment, topic_arn: str) -> Document:
-    """Executions publish by their role; beside them the stack's alarms."""
-    return policy_document([allow_alarms(environment, topic_arn), refuse_plain_text("sns:Publish", topic_arn)])
+def warning_topic_policy(environment: AwsEnvironment, topic_arn: str, *, budget: bool = False) -> Document:
+    """Executions publish by their role; beside them the stack's alarms, and its budget when it has one."""
+    budgets = [allow_budgets(environment, topic_arn)] if budget else []
+    return policy_document(
+        [allow_alarms(environment, topic_arn), *budgets, refuse_plain_text("sns:Publish", topic_arn)]
+    )
 
 
-def critical_topic_policy(environment: AwsEnvironment, topic_arn: str) -> Document:
-    """Executions publish by their role; beside them the stack's alarms and its event rules."""
+def critical_topic_policy(environment: AwsEnvironment, topic_arn: str, *, budget: bool = False) -> Document:
+    """Executions publish by their role; beside them the stack's alarms, its event rules, and its budget."""
+    budgets = [allow_budgets(environment, topic_arn)] if budget else []
     return policy_document(
         [
             allow_alarms(environment, topic_arn),
+            *budgets,
             allow_event_rules(environment, "sns:Publish", topic_arn, rule_arns(environment)),
             refuse_plain_text("sns:Publish", topic_arn),
         ]
     )
 
 
+def subscriptions(settings: MonitoringSettings) -> list[SubscriptionSettings]:
+    """Everybody who gets messages: the plain addresses hear of warnings and of what is critical."""
+    return [
+        *(SubscriptionSettings(protocol="email", endpoint=address) for address in settings.emails),
+        *settings.subscriptions,
+    ]
+
+
 def undelivered_queue_policy(environment: AwsEnvironment, queue_arn: str) -> Document:
-    """EventBridge leaves here what it could not publish."""
+    """EventBridge leaves here what it could not publish, and SNS what a subscriber did not take."""
+    topics = [environment.arn("sns", topic_name(environment, topic)) for topic in TOPICS]
     return policy_document(
         [
+            statement(
+                "Topics",
+                ["sqs:SendMessage"],
+                [queue_arn],
+                principals={"Service": environment.service_principal("sns")},
+                condition={
+                    "ArnEquals": {"aws:SourceArn": topics},
+                    "StringEquals": {"aws:SourceAccount": environment.account_id},
+                },
+            ),
             allow_event_rules(environment, "sqs:SendMessage", queue_arn, rule_arns(environment)),
             refuse_plain_text("sqs:*", queue_arn),
         ]
@@ -124,7 +164,7 @@ def undelivered_queue_policy(environment: AwsEnvironment, queue_arn: str) -> Doc
 
 
 class NotificationTopics(pulumi.ComponentResource):
-    """Topics for successes, for warnings and for what is critical, and a queue for events that could not be told."""
+    """Topics for successes, for warnings and for what is critical, and a queue for what could not be delivered."""
 
     success_topic_arn: pulumi.Output[str]
     warning_topic_arn: pulumi.Output[str]
@@ -155,9 +195,12 @@ class NotificationTopics(pulumi.ComponentResource):
             )
             return made, admission
 
+        budget = args.settings.monthly_budget_usd is not None
         success, success_policy = topic("success", success_topic_policy)
-        warning, warning_policy = topic("warning", lambda arn: warning_topic_policy(environment, arn))
-        critical, critical_policy = topic("critical", lambda arn: critical_topic_policy(environment, arn))
+        warning, warning_policy = topic("warning", lambda arn: warning_topic_policy(environment, arn, budget=budget))
+        critical, critical_policy = topic(
+            "critical", lambda arn: critical_topic_policy(environment, arn, budget=budget)
+        )
 
         self.undelivered_queue_name = undelivered_queue_name(environment)
         undelivered = aws.sqs.Queue(
@@ -174,14 +217,18 @@ class NotificationTopics(pulumi.ComponentResource):
             opts=child,
         )
 
-        for address in args.settings.emails:
-            for severity, subscribed in (("warning", warning), ("critical", critical)):
+        for subscription in subscriptions(args.settings):
+            for name_of_topic in subscription.topics:
                 aws.sns.TopicSubscription(
-                    f"{name}-{severity}-email-{address}",
-                    topic=subscribed.arn,
-                    protocol="email",
-                    endpoint=address,
-                    opts=child,
+                    f"{name}-{name_of_topic}-{subscription.protocol}-{subscription.endpoint}",
+                    topic={"success": success, "warning": warning, "critical": critical}[name_of_topic].arn,
+                    protocol=subscription.protocol,
+                    endpoint=subscription.endpoint,
+                    # Mail has no answer that tells a failure; the others keep what they could not deliver.
+                    redrive_policy=None
+                    if subscription.protocol == "email"
+                    else undelivered.arn.apply(lambda arn: json.dumps({"deadLetterTargetArn": arn})),
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=[undelivered_policy]),
                 )
 
         self.success_topic_arn = pulumi.Output.all(success.arn, success_policy.id).apply(lambda known: known[0])

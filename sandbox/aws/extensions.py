@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sandbox.aws import (
     access_logs,
+    alarms,
     bucket_events,
     bucket_policies,
     emr,
@@ -12,6 +13,7 @@ from sandbox.aws import (
     functions,
     key_rotation,
     log_groups,
+    query_definitions,
     queues,
     schedules,
     security_groups,
@@ -38,5 +40,7 @@ def install(runtime: Runtime) -> None:
         flow_logs,
         key_rotation,
         log_groups,
+        query_definitions,
+        alarms,
     ):
         extension.install(runtime)

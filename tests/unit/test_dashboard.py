@@ -1,23 +1,35 @@
-"""The dashboard's body: within CloudWatch's limits, and complete for what a stack has."""
+"""The dashboard's body: valid, within CloudWatch's limits, and complete for what a stack has."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
-from components.alarm_table import DIMENSIONS, Source, alarm_name, alarm_rows
-from components.dashboard import WIDTH, dashboard_body
-from settings import MonitoringSettings
+from components.alarm_table import alarm_name, alarm_rows
+from components.alarms import parts_of, watched
+from components.dashboard import WIDTH, DashboardContent, dashboard_body
+from tests.policies import program
 from tests.unit.harness import ENVIRONMENT
+from tests.unit.test_alarms import ARGS
 
-SOURCES: dict[Source, str] = {source: f"the-{source}" for source in DIMENSIONS}
-ALARMS = [
-    (row, ENVIRONMENT.arn("cloudwatch", f"alarm:{alarm_name(ENVIRONMENT, row.id)}"))
-    for row in alarm_rows(MonitoringSettings())
-]
-BODY = dashboard_body(ENVIRONMENT, ALARMS, SOURCES)
+SCHEMA = json.loads((Path(__file__).parent / "schemas" / "dashboard.json").read_text(encoding="utf-8"))
+PARTS: dict[str, str] = {part: f"the-{part}" for part in parts_of(ARGS)}
+ROWS = alarm_rows(watched(ARGS, frozenset(PARTS)))
+CONTENT = DashboardContent(
+    environment=ENVIRONMENT,
+    rows=ROWS,
+    alarm_arns={row.id: ENVIRONMENT.arn("cloudwatch", f"alarm:{alarm_name(ENVIRONMENT, row.id)}") for row in ROWS},
+    composite_arn=ENVIRONMENT.arn("cloudwatch", "alarm:emr-pipeline-test-pipeline-unhealthy"),
+    parts=PARTS,
+    datasets=["flights"],
+)
+BODY = dashboard_body(CONTENT)
 WIDGETS: list[dict[str, Any]] = BODY["widgets"]
 
 
@@ -25,9 +37,60 @@ def of(kind: str, widgets: list[dict[str, Any]] = WIDGETS) -> list[dict[str, Any
     return [widget for widget in widgets if widget["type"] == kind]
 
 
-def test_it_has_its_four_sections():
+def titled(title: str) -> dict[str, Any]:
+    (found,) = [widget["properties"] for widget in WIDGETS if widget["properties"].get("title") == title]
+    return found
+
+
+def without(*parts: str) -> list[dict[str, Any]]:
+    rest = {part: value for part, value in PARTS.items() if part not in parts}
+    rows = [row for row in ROWS if row.parts <= set(rest)]
+    return dashboard_body(replace(CONTENT, parts=rest, rows=rows))["widgets"]
+
+
+def test_it_reads_from_top_to_bottom():
     titles = [widget["properties"]["markdown"] for widget in of("text")]
-    assert titles == ["## Is it healthy?", "## What flowed?", "## Cluster", "## Orchestration"]
+    assert titles == [
+        "## Is it healthy?",
+        "## What flowed?",
+        "## The cluster",
+        "## The orchestration",
+        "## What does it cost?",
+    ]
+
+
+def test_it_is_valid():
+    jsonschema.validate(BODY, SCHEMA)
+
+
+@pytest.mark.parametrize("stack", program.STACKS)
+def test_those_of_the_project_s_stacks_are_valid(stack: str):
+    body = program._run(stack, False).named("alarms-dashboard").document("dashboardBody")  # pyright: ignore[reportPrivateUsage]
+    jsonschema.validate(body, SCHEMA)
+
+
+def too_wide(widget: dict[str, Any]) -> None:
+    widget["width"] = 25
+
+
+def no_region(widget: dict[str, Any]) -> None:
+    del widget["properties"]["region"]
+
+
+def empty(widget: dict[str, Any]) -> None:
+    widget["properties"]["metrics"] = []
+
+
+def unknown_statistic(widget: dict[str, Any]) -> None:
+    widget["properties"]["metrics"][0].append({"stat": "Middle"})
+
+
+@pytest.mark.parametrize("spoil", [too_wide, no_region, empty, unknown_statistic])
+def test_the_schema_refuses(spoil: Callable[[dict[str, Any]], None]):
+    body = json.loads(json.dumps(BODY))
+    spoil(next(widget for widget in body["widgets"] if widget["type"] == "metric"))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(body, SCHEMA)
 
 
 def test_every_widget_that_shows_data_says_its_region():
@@ -60,21 +123,20 @@ def test_it_stays_within_cloudwatch_s_limits():
 
 
 def test_every_alarm_is_shown_under_its_severity():
-    shown = [arn for widget in of("alarm") for arn in widget["properties"]["alarms"]]
-    assert sorted(shown) == sorted(arn for _, arn in ALARMS)
-    titles = [widget["properties"]["title"] for widget in of("alarm")]
-    assert titles == ["critical alarms", "warning alarms"], "the critical ones come first"
+    assert titled("The pipeline")["alarms"] == [CONTENT.composite_arn], "one look tells whether anything is wrong"
+    for title, severity in (("Critical", "critical"), ("Warnings", "warning")):
+        shown = titled(title)["alarms"]
+        assert shown == [CONTENT.alarm_arns[row.id] for row in ROWS if row.severity == severity]
 
 
-def test_every_metric_is_looked_up_where_its_service_puts_it():
-    places = set(DIMENSIONS.values())
-    for widget in of("metric"):
-        for metric in widget["properties"]["metrics"]:
-            if isinstance(metric[0], str) and not metric[0].startswith("EmrPipeline/"):
-                namespace, _, dimension, value, options = metric
-                assert (namespace, dimension) in places
-                assert value.startswith("the-")
-                assert {"stat", "label"} <= set(options)
+def test_lines_that_an_alarm_watches_carry_its_threshold():
+    def notes(title: str) -> dict[str, float]:
+        return {note["label"]: note["value"] for note in titled(title)["annotations"]["horizontal"]}
+
+    assert notes("Memory and HDFS") == {"yarn-memory-low: warning": 10, "hdfs-full: critical": 80}
+    assert notes("Since the last successful run") == {"dataset-stale: critical": 26 * 3600}
+    (age,) = [note for note in titled("Queues")["annotations"]["horizontal"] if note.get("yAxis") == "right"]
+    assert age["value"] == 1800, "the age is on the right axis, and so is its threshold"
 
 
 def test_what_flowed_is_found_for_any_dataset_of_this_stack_only():
@@ -82,31 +144,39 @@ def test_what_flowed_is_found_for_any_dataset_of_this_stack_only():
         metric[0]["expression"]
         for widget in of("metric")
         for metric in widget["properties"]["metrics"]
-        if isinstance(metric[0], dict)
+        if isinstance(metric[0], dict) and metric[0]["expression"].startswith("SEARCH")
     ]
     assert len(searches) == 6
     for expression in searches:
         assert expression.startswith('SEARCH(\'{EmrPipeline,Dataset,Outcome,Stack} Stack="test" MetricName=')
 
 
-def test_files_are_counted_where_the_dispatcher_counts_them():
-    (widget,) = [widget for widget in of("metric") if widget["properties"]["title"] == "Files dispatched"]
-    assert {metric[0] for metric in widget["properties"]["metrics"]} == {"EmrPipeline/emr-pipeline-test"}
-
-
-def test_searches_of_a_widget_have_ids_of_their_own():
+def test_what_is_computed_names_lines_of_its_own_chart():
     for widget in of("metric"):
-        ids = [metric[0]["id"] for metric in widget["properties"]["metrics"] if isinstance(metric[0], dict)]
-        assert len(set(ids)) == len(ids)
+        ids = [
+            options["id"]
+            for metric in widget["properties"]["metrics"]
+            for options in metric
+            if isinstance(options, dict) and "id" in options
+        ]
+        assert len(set(ids)) == len(ids), "ids are a chart's own"
+    (ratio,) = [metric for metric in titled("Records set aside")["metrics"] if isinstance(metric[0], dict)]
+    assert ratio[0]["expression"] == "100 * aside0 / rows0"
 
 
-@pytest.mark.parametrize("source", DIMENSIONS)
-def test_what_a_stack_does_not_have_is_not_drawn(source: Source):
-    rest = {known: value for known, value in SOURCES.items() if known != source}
-    assert f"the-{source}" not in json.dumps(dashboard_body(ENVIRONMENT, ALARMS, rest))
+def test_files_are_counted_where_the_dispatcher_counts_them():
+    assert {metric[0] for metric in titled("Files dispatched")["metrics"]} == {"EmrPipeline/emr-pipeline-test"}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_what_a_stack_does_not_have_is_not_drawn(part: str):
+    assert f'"the-{part}"' not in json.dumps(without(part))
 
 
 def test_a_stack_without_a_cluster_has_no_section_for_it():
-    rest: dict[Source, str] = {known: value for known, value in SOURCES.items() if known != "cluster"}
-    widgets = dashboard_body(ENVIRONMENT, ALARMS, rest)["widgets"]
-    assert "## Cluster" not in [widget["properties"]["markdown"] for widget in of("text", widgets)]
+    assert "## The cluster" not in [widget["properties"]["markdown"] for widget in of("text", without("cluster"))]
+
+
+def test_freshness_is_drawn_where_housekeeping_publishes_it():
+    titles = [widget["properties"].get("title") for widget in without("housekeeping")]
+    assert "Since the last successful run" not in titles

@@ -43,7 +43,15 @@ def test_every_key_delegates_to_the_account(purpose: Purpose):
     [
         ("data", {"delivery.logs.amazonaws.com"}),
         ("logs", {"logs.eu-west-1.amazonaws.com"}),
-        ("messages", {"cloudwatch.amazonaws.com", "events.amazonaws.com", "sns.amazonaws.com"}),
+        (
+            "messages",
+            {
+                "budgets.amazonaws.com",
+                "cloudwatch.amazonaws.com",
+                "events.amazonaws.com",
+                "sns.amazonaws.com",
+            },
+        ),
         ("secrets", set()),
     ],
 )

@@ -7,9 +7,10 @@ from typing import Any
 
 import pulumi_aws as aws
 import pytest
+from pydantic import ValidationError
 
 from components.notifications import NotificationTopics, NotificationTopicsArgs, critical_topic_policy
-from settings import MonitoringSettings
+from settings import MonitoringSettings, SubscriptionSettings
 from tests.unit.harness import ENVIRONMENT, Deployment, deploy
 
 MESSAGES_KEY = ENVIRONMENT.arn("kms", "key/messages")
@@ -54,7 +55,7 @@ def test_the_success_topic_admits_nobody_by_its_own_policy(deployed: Deployment)
     assert [entry["Effect"] for entry in found] == ["Deny"], "executions publish by their role's policy"
 
 
-def test_the_critical_topic_admits_this_stack_s_alarms_and_two_event_rules(deployed: Deployment):
+def test_the_critical_topic_admits_this_stack_s_alarms_and_its_event_rules(deployed: Deployment):
     found = statements(deployed.named("topics-critical-policy").document("policy"))
     assert set(found) == {"Alarms", "EventRules", "RefusePlainText"}
     assert found["Alarms"]["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
@@ -66,6 +67,7 @@ def test_the_critical_topic_admits_this_stack_s_alarms_and_two_event_rules(deplo
     assert found["EventRules"]["Condition"]["ArnEquals"]["aws:SourceArn"] == [
         ENVIRONMENT.arn("events", "rule/emr-pipeline-test-cluster-ended"),
         ENVIRONMENT.arn("events", "rule/emr-pipeline-test-execution-ended"),
+        ENVIRONMENT.arn("events", "rule/emr-pipeline-test-key-endangered"),
     ]
 
 
@@ -79,12 +81,15 @@ def test_policies_speak_of_their_own_topic_only():
     assert resources == {CRITICAL}
 
 
-def test_events_that_could_not_be_told_wait_two_weeks_where_only_eventbridge_puts_them(deployed: Deployment):
+def test_events_that_could_not_be_told_wait_two_weeks_where_only_rules_and_topics_put_them(deployed: Deployment):
     queue = deployed.one(aws.sqs.Queue)
     assert queue.inputs["messageRetentionSeconds"] == 14 * 24 * 3600
     found = statements(deployed.one(aws.sqs.QueuePolicy).document("policy"))
-    assert set(found) == {"EventRules", "RefusePlainText"}
-    assert found["EventRules"]["Action"] == "sqs:SendMessage"
+    assert set(found) == {"EventRules", "RefusePlainText", "Topics"}
+    assert found["EventRules"]["Action"] == found["Topics"]["Action"] == "sqs:SendMessage"
+    assert found["Topics"]["Condition"]["ArnEquals"]["aws:SourceArn"] == [
+        ENVIRONMENT.arn("sns", f"emr-pipeline-test-{topic}") for topic in ("success", "warning", "critical")
+    ]
 
 
 def test_every_address_is_subscribed_to_warnings_and_to_what_is_critical(deployed: Deployment):
@@ -124,3 +129,58 @@ def test_outputs_are_the_topics_arns(deployed: Deployment):
 
 def test_policies_fit_in_what_sns_stores(deployed: Deployment):
     assert len(json.dumps(critical_topic_policy(ENVIRONMENT, CRITICAL))) < 30 * 1024
+
+
+def test_a_budget_may_publish_where_there_is_one():
+    settings = MonitoringSettings(monthly_budget_usd=100)
+    program = NotificationTopicsArgs(settings, ENVIRONMENT, MESSAGES_KEY)
+    deployed = deploy(lambda: NotificationTopics("topics", program))
+    for name in ("topics-warning-policy", "topics-critical-policy"):
+        budgets = statements(deployed.named(name).document("policy"))["Budgets"]
+        assert budgets["Principal"] == {"Service": "budgets.amazonaws.com"}
+        assert budgets["Condition"] == {
+            "ArnLike": {"aws:SourceArn": ENVIRONMENT.global_arn("budgets", "*")},
+            "StringEquals": {"aws:SourceAccount": ENVIRONMENT.account_id},
+        }
+    assert set(statements(deployed.named("topics-success-policy").document("policy"))) == {"RefusePlainText"}
+
+
+QUEUE = "arn:aws:sqs:eu-west-1:111122223333:chat"
+
+
+def test_urls_and_queues_subscribe_to_what_they_name_and_lose_nothing():
+    settings = MonitoringSettings.model_validate(
+        {
+            "subscriptions": [
+                {"protocol": "https", "endpoint": "https://events.example.com/sns"},
+                {"protocol": "sqs", "endpoint": QUEUE, "topics": ["success"]},
+                {"protocol": "email", "endpoint": "channel@example.slack.com", "topics": ["critical"]},
+            ]
+        }
+    )
+    program = NotificationTopicsArgs(settings, ENVIRONMENT, MESSAGES_KEY)
+    found = deploy(lambda: NotificationTopics("topics", program)).all(aws.sns.TopicSubscription)
+    assert sorted((entry.inputs["protocol"], entry.inputs["topic"].rsplit("-", 1)[1]) for entry in found) == [
+        ("email", "critical"),
+        ("https", "critical"),
+        ("https", "warning"),
+        ("sqs", "success"),
+    ]
+    for entry in found:
+        kept = entry.inputs.get("redrivePolicy")
+        assert (kept is None) == (entry.inputs["protocol"] == "email"), "what is not delivered waits in a queue"
+        if kept is not None:
+            assert "undelivered" in json.loads(kept)["deadLetterTargetArn"]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "endpoint", "form"),
+    [
+        ("https", "http://events.example.com", "https://"),
+        ("sqs", "chat", "the ARN of a queue"),
+        ("email", "nobody", "an e-mail address"),
+    ],
+)
+def test_an_endpoint_of_another_form_is_named(protocol: str, endpoint: str, form: str):
+    with pytest.raises(ValidationError, match=form):
+        SubscriptionSettings.model_validate({"protocol": protocol, "endpoint": endpoint})

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Final
 
 from sandbox.providers.services import (
+    budgets,
     cloudwatch,
     dynamodb,
     ec2,
@@ -25,6 +26,7 @@ from sandbox.providers.services import (
 )
 
 MODULES: Final[tuple[ModuleType, ...]] = (
+    budgets,
     cloudwatch,
     dynamodb,
     ec2,

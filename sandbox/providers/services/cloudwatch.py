@@ -1,11 +1,12 @@
-"""CloudWatch: log groups, alarms, dashboards.
+"""CloudWatch: log groups, saved queries, alarms, dashboards.
 
-Sources: terraform-provider-aws ``internal/service/logs/group.go``, ``internal/service/cloudwatch/{metric_alarm,
-dashboard}.go``.
+Sources: terraform-provider-aws ``internal/service/logs/{group,query_definition}.go``,
+``internal/service/cloudwatch/{metric_alarm,composite_alarm,dashboard}.go``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
 from sandbox.providers.table import (
     Change,
+    Created,
     Inputs,
     Operation,
     ResourceType,
@@ -165,12 +167,18 @@ def _queries(queries: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return result
 
 
-def _put_alarm(operation: Operation, inputs: Inputs, tags: bool) -> str:
+def alarm_members(inputs: Inputs) -> dict[str, Any]:
+    """Inputs of a MetricAlarm as members of PutMetricAlarm."""
     members = {member: inputs[name] for name, member in _ALARM_MEMBERS.items() if name in inputs}
     if "dimensions" in inputs:
         members["Dimensions"] = tag_list(inputs["dimensions"], "Name")
     if "metricQueries" in inputs:
         members["Metrics"] = _queries(inputs["metricQueries"])
+    return members
+
+
+def _put_alarm(operation: Operation, inputs: Inputs, tags: bool) -> str:
+    members = alarm_members(inputs)
     if tags and inputs.get("tagsAll"):
         members["Tags"] = tag_list(inputs["tagsAll"])
     operation.client("cloudwatch").put_metric_alarm(AlarmName=inputs["name"], **members)
@@ -242,6 +250,102 @@ def _add_alarm_tags(operation: Operation, identifier: str, state: State, tags: d
 
 def _remove_alarm_tags(operation: Operation, identifier: str, state: State, keys: list[str]) -> None:
     operation.client("cloudwatch").untag_resource(ResourceARN=state["arn"], TagKeys=keys)
+
+
+# -- composite alarms --------------------------------------------------------------------------------------------------
+
+_COMPOSITE_MEMBERS = {
+    "actionsEnabled": "ActionsEnabled",
+    "alarmActions": "AlarmActions",
+    "alarmDescription": "AlarmDescription",
+    "alarmRule": "AlarmRule",
+    "insufficientDataActions": "InsufficientDataActions",
+    "okActions": "OKActions",
+}
+
+
+def _put_composite(operation: Operation, inputs: Inputs, tags: bool) -> str:
+    client = operation.client("cloudwatch")
+    members = {member: inputs[name] for name, member in _COMPOSITE_MEMBERS.items() if name in inputs}
+    named = re.findall(r'[A-Z_]+\("([^"]+)"\)', inputs["alarmRule"])
+    there = [
+        alarm["AlarmName"]
+        for start in range(0, len(named), 100)
+        for alarms in client.describe_alarms(AlarmNames=named[start : start + 100]).values()
+        if isinstance(alarms, list)
+        for alarm in alarms
+    ]
+    missing = sorted(set(named) - set(there))
+    if missing:
+        # moto takes any rule; CloudWatch refuses one that names what is not there.
+        raise ValueError(f"PutCompositeAlarm: the rule names alarms that do not exist: {', '.join(missing)}")
+    if tags and inputs.get("tagsAll"):
+        members["Tags"] = tag_list(inputs["tagsAll"])
+    client.put_composite_alarm(AlarmName=inputs["alarmName"], **members)
+    return inputs["alarmName"]
+
+
+def _create_composite(operation: Operation, inputs: Inputs) -> str:
+    return _put_composite(operation, inputs, tags=True)
+
+
+def _read_composite(operation: Operation, identifier: str, prior: State) -> State | None:
+    client = operation.client("cloudwatch")
+    alarms = client.describe_alarms(AlarmNames=[identifier], AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    if not alarms:
+        return None
+    alarm = alarms[0]
+    state: State = {name: alarm.get(member) for name, member in _COMPOSITE_MEMBERS.items()}
+    return state | {
+        "alarmName": alarm["AlarmName"],
+        "arn": alarm["AlarmArn"],
+        "tagsAll": tag_map(client.list_tags_for_resource(ResourceARN=alarm["AlarmArn"]).get("Tags")),
+    }
+
+
+def _update_composite(operation: Operation, change: Change) -> None:
+    _put_composite(operation, {**change.inputs, "alarmName": change.id}, tags=False)
+
+
+# -- saved queries -----------------------------------------------------------------------------------------------------
+
+
+def _put_query(operation: Operation, inputs: Inputs, identifier: str | None = None) -> str:
+    return operation.client("logs").put_query_definition(
+        **pick(inputs, logGroupNames="logGroupNames", queryString="queryString"),
+        name=inputs["name"],
+        **given(queryDefinitionId=identifier),
+    )["queryDefinitionId"]
+
+
+def _create_query(operation: Operation, inputs: Inputs) -> Created:
+    identifier = _put_query(operation, inputs)
+    return Created(inputs["name"], {"queryDefinitionId": identifier})
+
+
+def _read_query(operation: Operation, identifier: str, prior: State) -> State | None:
+    listed = operation.client("logs").describe_query_definitions(queryDefinitionNamePrefix=identifier)
+    wanted = prior.get("queryDefinitionId")
+    query = next((entry for entry in listed["queryDefinitions"] if entry["queryDefinitionId"] == wanted), None)
+    if query is None:
+        return None
+    return {
+        "name": query["name"],
+        "queryDefinitionId": query["queryDefinitionId"],
+        "queryString": query["queryString"],
+        "logGroupNames": query.get("logGroupNames") or None,
+    }
+
+
+def _update_query(operation: Operation, change: Change) -> None:
+    _put_query(operation, change.inputs, change.old["queryDefinitionId"])
+
+
+def _delete_query(operation: Operation, identifier: str, state: State) -> None:
+    absent(
+        lambda: operation.client("logs").delete_query_definition(queryDefinitionId=state["queryDefinitionId"]),
+        _LOGS_MISSING,
+    )
 
 
 # -- dashboards --------------------------------------------------------------------------------------------------------
@@ -319,6 +423,28 @@ TYPES = (
         delete=_delete_alarm,
         tagging=Tagging(_add_alarm_tags, _remove_alarm_tags),
         check=_check_alarm,
+    ),
+    ResourceType(
+        token="aws:cloudwatch/compositeAlarm:CompositeAlarm",
+        source="cloudwatch/composite_alarm.go",
+        handles=frozenset(_COMPOSITE_MEMBERS) | names("alarmName"),
+        defaults={"actionsEnabled": True},
+        comparison=Comparison(unordered=names("alarmActions okActions insufficientDataActions")),
+        replaces=names("alarmName actionsEnabled"),
+        create=_create_composite,
+        read=_read_composite,
+        update=_update_composite,
+        delete=_delete_alarm,
+        tagging=Tagging(_add_alarm_tags, _remove_alarm_tags),
+    ),
+    ResourceType(
+        token="aws:cloudwatch/queryDefinition:QueryDefinition",
+        source="logs/query_definition.go",
+        handles=names("name logGroupNames queryString"),
+        create=_create_query,
+        read=_read_query,
+        update=_update_query,
+        delete=_delete_query,
     ),
     ResourceType(
         token="aws:cloudwatch/dashboard:Dashboard",
