@@ -4,7 +4,7 @@ VENV := .venv/bin
 SANDBOX := $(VENV)/python -m sandbox
 .DEFAULT_GOAL := help
 
-.PHONY: help setup sandbox start stop env fault preview up destroy test lint format bench lock
+.PHONY: help setup sandbox dashboard start stop env fault preview up destroy test lint format bench lock
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -14,6 +14,11 @@ setup: ## make everything a fresh machine needs (.venv, Pulumi CLI, Spark's jars
 
 sandbox: setup ## the whole pipeline on this machine: up, a real data set through it, the account, down
 	@$(SANDBOX) demonstrate
+
+dashboard: setup ## the main job, and the deployed dashboard with its data drawn to docs/dashboard.png and .cache/
+	@mkdir -p docs .cache
+	@$(SANDBOX) demonstrate --dashboard .cache/dashboard
+	@cp .cache/dashboard.png docs/dashboard.png
 
 start: setup ## a sandbox that stays up until 'make stop' [PORT=4566]
 	@$(SANDBOX) start $(if $(PORT),--port $(PORT))

@@ -11,7 +11,7 @@ import settings as configuration
 from components.alarms import PipelineAlarms, PipelineAlarmsArgs
 from components.catalog import DataCatalog, DataCatalogArgs
 from components.cluster import KerberizedEmrCluster, KerberizedEmrClusterArgs
-from components.dispatch import ObjectDispatcher, ObjectDispatcherArgs
+from components.dispatch import ObjectDispatcher, ObjectDispatcherArgs, log_group_name
 from components.encryption import EncryptionKeys, EncryptionKeysArgs
 from components.environment import AwsEnvironment
 from components.job import PipelineJob, PipelineJobArgs
@@ -189,7 +189,7 @@ def main() -> None:
             instance_groups={"Core": settings.cluster.core, "Task": settings.cluster.task},
             state_machine_log_group_name=pipeline.log_group_name,
             function_name=dispatcher.function_name,
-            function_log_group_name=dispatch.log_group_name(dispatcher.function_name),
+            function_log_group_name=log_group_name(dispatcher.function_name),
             rule_name=dispatcher.rule_name,
             vpc_id=network.vpc_id,
             nat_gateway_ids={zone: gateway.id for zone, gateway in network.nat_gateways.items()},

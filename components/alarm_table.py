@@ -291,7 +291,7 @@ def _cluster_rows(watched: Watched) -> list[AlarmRow]:
             what="HDFS fills up.",
             cause="event logs, shuffle or intermediate data that nobody removes, or too few core nodes.",
             action="remove old logs and intermediate data, or raise the core group's instances or volumes.",
-            commands=("hdfs dfs -du -h / (on the primary node, as hadoop, after kinit)", describe),
+            commands=("hdfs dfs -du -h /  # on the primary node, as hadoop, after kinit", describe),
         ),
         AlarmRow(
             kind="hdfs-blocks-missing",
@@ -307,7 +307,7 @@ def _cluster_rows(watched: Watched) -> list[AlarmRow]:
             what="HDFS misses blocks.",
             cause="core nodes went with the only replica.",
             action="see which files are hit; tables live in S3 and are safe, running jobs may fail: drive them again.",
-            commands=("hdfs fsck / -list-corruptfileblocks (on the primary node)", nodes),
+            commands=("hdfs fsck / -list-corruptfileblocks  # on the primary node", nodes),
         ),
         AlarmRow(
             kind="nodes-unhealthy",
@@ -323,7 +323,7 @@ def _cluster_rows(watched: Watched) -> list[AlarmRow]:
             what="A node is unhealthy.",
             cause="mostly a disk that is 90 % full.",
             action="look at the node's disks and its YARN log; EMR replaces what it can.",
-            commands=("yarn node -list -states UNHEALTHY (on the primary node)", nodes),
+            commands=("yarn node -list -states UNHEALTHY  # on the primary node", nodes),
         ),
         AlarmRow(
             kind="nodes-lost",
@@ -355,7 +355,7 @@ def _cluster_rows(watched: Watched) -> list[AlarmRow]:
             what="YARN has had hardly any memory left for half an hour.",
             cause="more or larger runs than the cluster is made for, or an application that does not end.",
             action="see what runs; raise the task group's scaling.maximum if this is the usual load.",
-            commands=("yarn application -list (on the primary node)", describe),
+            commands=("yarn application -list  # on the primary node", describe),
         ),
         AlarmRow(
             kind="containers-pending",
@@ -388,7 +388,7 @@ def _cluster_rows(watched: Watched) -> list[AlarmRow]:
             cause="a job of another team on this cluster, or the pipeline's own: then executions fail, too.",
             action="read the diagnostics of the failed applications.",
             commands=(
-                "yarn application -list -appStates FAILED (on the primary node)",
+                "yarn application -list -appStates FAILED  # on the primary node",
                 "yarn logs -applicationId <id>",
             ),
         ),
@@ -412,7 +412,7 @@ def _cluster_rows(watched: Watched) -> list[AlarmRow]:
                 what="An instance group is at its largest and work still waits.",
                 cause="the load outgrew the limit, or one run takes everything.",
                 action="raise the group's scaling.maximum if this is the usual load; else find the run that takes all.",
-                commands=("yarn application -list (on the primary node)", "make up STACK=$STACK"),
+                commands=("yarn application -list  # on the primary node", "make up STACK=$STACK"),
             )
             for group, most in watched.scaled_groups.items()
         ),

@@ -105,7 +105,8 @@ def main() -> int:
     """Run one command; expected failures are one message and exit status 1."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("demonstrate", help="the whole stack, a real data set through it, and down")
+    demonstrate = commands.add_parser("demonstrate", help="the whole stack, a real data set through it, and down")
+    demonstrate.add_argument("--dashboard", type=Path, help="draw the dashboard to this name with .png and .html")
     start = commands.add_parser("start", help="a sandbox that stays up")
     start.add_argument("--port", type=int, default=0, help="port of the AWS endpoint; 0 takes a free one")
     commands.add_parser("stop", help="end it")
@@ -119,7 +120,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         if arguments.command == "demonstrate":
-            demonstration.demonstrate()
+            demonstration.demonstrate(arguments.dashboard)
         elif arguments.command == "start":
             _start(arguments.port)
         elif arguments.command == "stop":

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sandbox import control, flights
+from sandbox import control, dashboard_picture, flights, monitoring
+from sandbox.alarm_evaluation import Evaluation
 from sandbox.engine import Engine, Progress
 
 PATIENCE_SECONDS = 600
@@ -76,6 +77,7 @@ class Pipeline:
         self.glue = sandbox.client("glue")
         self.stepfunctions = sandbox.client("stepfunctions")
         self.emr = sandbox.client("emr")
+        self.cloudwatch = sandbox.client("cloudwatch")
 
     def subscribe(self) -> str:
         """Listen to every topic, as a team's own queue would; returns the queue's URL."""
@@ -223,6 +225,14 @@ class Check:
         return self.expected == self.found
 
 
+def _readable(text: str) -> str:
+    """What a person reads of a message: an alarm's is JSON for all but e-mail, which shows its parts."""
+    if not text.startswith("{"):
+        return text
+    alarm = json.loads(text)
+    return f"{alarm['AlarmDescription']}\nSince: {alarm['StateChangeTime']}\nState: {alarm['NewStateReason']}"
+
+
 def _show_execution(execution: Execution) -> None:
     print(f"\n  execution {execution.name}: {execution.status}")
     print(f"    input   {execution.input['objects']} objects, {execution.input['bytes']:,} bytes")
@@ -242,7 +252,11 @@ def _show_report(report: Mapping[str, Any]) -> None:
 
 
 def account(
-    pipeline: Pipeline, data: flights.Flights, first: int, messages: Sequence[Mapping[str, str]]
+    pipeline: Pipeline,
+    data: flights.Flights,
+    first: int,
+    messages: Sequence[Mapping[str, str]],
+    judged: Mapping[str, Evaluation],
 ) -> list[Check]:
     """Print what happened and return what must hold.
 
@@ -251,6 +265,7 @@ def account(
         data: What was dropped.
         first: Rows that were in the table before the file with the wrong header came.
         messages: Notifications received.
+        judged: What the deployed alarms made of the run's metrics.
     """
     executions = [pipeline.history(execution["executionArn"]) for execution in reversed(pipeline.executions())]
     reports: dict[str, dict[str, Any]] = {}
@@ -266,8 +281,12 @@ def account(
     print("\n  notifications received")
     for message in messages:
         print(f"    {message['subject']}")
-        for line in message["text"].strip().splitlines():
+        for line in _readable(message["text"]).strip().splitlines():
             print(f"      {line}")
+    print(f"\n  {len(judged)} deployed alarms had data")
+    for name, evaluation in judged.items():
+        if evaluation.state == "ALARM":
+            print(f"    {name}: {evaluation.state} ({evaluation.reason})")
 
     def total(key: str) -> int:
         return sum(report["rows"][key] for report in reports.values())
@@ -279,6 +298,12 @@ def account(
     successes, warnings, criticals = (
         topics.count(pipeline.outputs[f"{severity}TopicArn"]) for severity in ("success", "warning", "critical")
     )
+    gone_off = [name.split("-", 3)[3] for name, evaluation in judged.items() if evaluation.state == "ALARM"]
+    told = [
+        message
+        for message in messages
+        if message["subject"].startswith("ALARM: ") and "runbook.md#rows-many" in message["text"]
+    ]
     return [
         Check("rows in = rows out + rows set aside", total("in"), total("out") + total("setAside")),
         Check("every good record is in the table (DuckDB counts)", data.rows, rows),
@@ -288,14 +313,16 @@ def account(
         Check("one execution ended on the failure path, for its data", ["DataRejected"], errors),
         Check("the file with the wrong header is the reason, and no other", [wrong], refused),
         Check("it hurt no other file: the table is as before", first, rows),
-        Check("the rejected file came as a warning", 1, warnings),
+        Check("the rejected file came as a warning", 1, warnings - len(told)),
+        Check("one alarm went off: the rows of the day are more than promised", ["rows-many-flights"], gone_off),
+        Check("and told people, with the way to its entry in the runbook", 1, len(told)),
         Check("nothing critical came", 0, criticals),
         Check("a message of each success came", len(executions) - 1, successes),
     ]
 
 
-def demonstrate() -> None:
-    """Run the main job.
+def demonstrate(picture: Path | None = None) -> None:
+    """Run the main job; with `picture`, draw the dashboard to files of this name at its end.
 
     Raises:
         SandboxError: when a check of its account does not hold.
@@ -318,8 +345,13 @@ def demonstrate() -> None:
         with narrator.phase("a file with a wrong header"):
             pipeline.drop([data.wrong_header])
             pipeline.wait_for(len(data.files) + 1, narrator)
+        with narrator.phase("the deployed alarms judge the run's metrics"):
+            judged = monitoring.judge(pipeline.cloudwatch, "emr-pipeline-sandbox-")
         print("\nWhat happened")
-        checks = account(pipeline, data, before, pipeline.messages(queue))
+        checks = account(pipeline, data, before, pipeline.messages(queue), judged)
+        if picture is not None:
+            for file in dashboard_picture.render(pipeline.cloudwatch, pipeline.outputs["dashboardName"], picture):
+                print(f"\n  dashboard drawn to {file}")
         print("\nChecked")
         for check in checks:
             result = "yes" if check.holds else f"NO: expected {check.expected}, found {check.found}"

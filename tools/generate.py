@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from policies import document
-from tools import configuration_document, cost, keys_document, stack_schema
+from tools import configuration_document, cost, keys_document, monitoring_documents, stack_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,6 +17,8 @@ FILES: Mapping[Path, Callable[[], str]] = {
     configuration_document.FILE: configuration_document.render,
     keys_document.FILE: keys_document.render,
     document.FILE: document.render,
+    monitoring_documents.RUNBOOK: monitoring_documents.runbook,
+    monitoring_documents.MONITORING: monitoring_documents.monitoring,
     cost.PAGE: cost.render,
 }
 """What is made, and the function that makes its text."""
