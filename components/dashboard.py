@@ -7,6 +7,7 @@ every widget says its region. Lines that an alarm watches carry its threshold. W
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -183,8 +184,10 @@ class _Drawing:
             return
         self.add("text", {"markdown": f"## {title}", "background": "transparent"}, 0, WIDTH, 1)
         self.top += 1
-        for start in range(0, len(drawn), _IN_A_ROW):
-            row = drawn[start : start + _IN_A_ROW]
+        lines = math.ceil(len(drawn) / _IN_A_ROW)
+        for line in range(lines):
+            # As even as can be: four charts are two and two.
+            row = drawn[len(drawn) * line // lines : len(drawn) * (line + 1) // lines]
             width = WIDTH // len(row)
             for index, (kind, content) in enumerate(row):
                 self.add(kind, content, index * width, width, _HEIGHT)
@@ -222,12 +225,12 @@ class _Drawing:
             properties["annotations"] = {"horizontal": annotations}
         return "metric", properties
 
-    def search(self, chart: Chart, names: Sequence[str], outcome: bool) -> tuple[str, Document]:
+    def search(self, chart: Chart, names: Sequence[str]) -> tuple[str, Document]:
         """A chart over all datasets and outcomes, found by search, so that a new one needs no new dashboard."""
         metrics: list[list[Any]] = []
         for index, name in enumerate(names):
             terms = f'Stack="{self.environment.stack}" MetricName="{name}"'
-            label = "${PROP('Dim.Dataset')} " + ("${PROP('Dim.Outcome')}" if outcome else name)
+            label = f"${{PROP('Dim.Dataset')}} {name} ${{PROP('Dim.Outcome')}}"
             expression = (
                 f"SEARCH('{{{METRIC_NAMESPACE},Dataset,Outcome,Stack}} {terms}', 'Sum', {chart.period_seconds})"
             )
@@ -302,9 +305,9 @@ def _flow(drawing: _Drawing) -> list[tuple[str, Document] | None]:
     )
     return [
         drawing.files(),
-        drawing.search(Chart("Runs by outcome", (), unit="runs", stacked=True), ["Runs"], outcome=True),
-        drawing.search(Chart("Rows", (), unit="rows"), ["RowsIn", "RowsOut", "RowsSetAside"], outcome=False),
-        drawing.search(Chart("Bytes", (), unit="bytes"), ["BytesIn", "BytesOut"], outcome=False),
+        drawing.search(Chart("Runs by outcome", (), unit="runs", stacked=True), ["Runs"]),
+        drawing.search(Chart("Rows", (), unit="rows"), ["RowsIn", "RowsOut", "RowsSetAside"]),
+        drawing.search(Chart("Bytes", (), unit="bytes"), ["BytesIn", "BytesOut"]),
         drawing.chart(ratio),
         drawing.chart(freshness) if "housekeeping" in content.parts else None,
     ]

@@ -17,7 +17,7 @@ import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 
@@ -285,33 +285,29 @@ def aggregate(samples: Sequence[float], statistic: str) -> float | None:
 
 
 def from_cloudwatch(client: Any) -> Gather:
-    """Data of an AWS, real or sandbox, in periods that end when the evaluation does."""
+    """Data of the sandbox, in periods that end when the evaluation does."""
 
     def gather(
         namespace: str, name: str, dimensions: Mapping[str, str], statistic: str, period: int, start: int, end: int
     ) -> Series:
-        found: Series = {}
-        for begin in range(start, end, period):
+        def points(begin: int, stop: int) -> list[dict[str, Any]]:
             answer = client.get_metric_statistics(
                 Namespace=namespace,
                 MetricName=name,
                 Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
                 StartTime=begin,
-                EndTime=begin + period,
+                EndTime=stop,
                 Period=period,
                 Statistics=[statistic],
             )
-            points = cast("list[dict[str, Any]]", answer["Datapoints"])
-            value = _combine([float(point[statistic]) for point in points], statistic)
-            if value is not None:
-                found[begin] = value
-        return found
+            return sorted(answer["Datapoints"], key=lambda point: point["Timestamp"])
+
+        known = points(start, end)
+        if not known:
+            return {}
+        # moto's periods begin with the first value, so each of ours is asked for by itself, from there on.
+        first = start + (int(known[0]["Timestamp"].timestamp()) - start) // period * period
+        asked = {begin: points(begin, begin + period) for begin in range(first, end, period)}
+        return {begin: float(found[0][statistic]) for begin, found in asked.items() if found}
 
     return gather
-
-
-def _combine(values: Sequence[float], statistic: str) -> float | None:
-    """The statistic over pieces of a period, should the service cut it otherwise."""
-    if statistic == "SampleCount":
-        return sum(values) if values else None
-    return aggregate(values, statistic)

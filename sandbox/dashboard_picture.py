@@ -39,7 +39,9 @@ class _Data:
         self.states: dict[str, str] = {}
         for page in client.get_paginator("describe_alarms").paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"]):
             for alarm in [*page["MetricAlarms"], *page["CompositeAlarms"]]:
-                self.states[alarm["AlarmName"]] = alarm["StateValue"]
+                # An alarm that nothing has judged yet is OK for moto, and unknown to everybody else.
+                judged = not alarm["StateReason"].startswith("Unchecked") or "AlarmRule" in alarm
+                self.states[alarm["AlarmName"]] = alarm["StateValue"] if judged else "INSUFFICIENT_DATA"
 
     def series(self, namespace: str, name: str, dimensions: Mapping[str, str], statistic: str) -> Series:
         known = any(
@@ -139,7 +141,8 @@ def _alarms(figure: Any, box: tuple[float, float, float, float], properties: Map
         state = data.states.get(name, "INSUFFICIENT_DATA")
         x, y = column * wide, 1 - (row + 1) / deep
         axes.add_patch(_rectangle((x, y + 0.01), wide * 0.97, 1 / deep - 0.02, _STATES[state]))
-        axes.text(x + 0.01, y + 0.5 / deep, name.removeprefix(common), fontsize=6.5, color="white", va="center")
+        text = name.removeprefix(common)[: int(92 * wide)]
+        axes.text(x + 0.01, y + 0.5 / deep, text, fontsize=6.5, color="white", va="center")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
 
@@ -171,7 +174,7 @@ def _chart(figure: Any, box: tuple[float, float, float, float], properties: Mapp
     for note in properties.get("annotations", {}).get("horizontal", []):
         place = right_axes if note.get("yAxis") == "right" and right_axes is not None else axes
         place.axhline(note["value"], color=note["color"], linewidth=1, linestyle="--")
-        place.text(-MINUTES, note["value"], note["label"], fontsize=6, color=note["color"], va="bottom")
+        place.text(0, note["value"], f"{note['label']} ", fontsize=6, color=note["color"], va="bottom", ha="right")
     for place in (axes, *([right_axes] if right_axes is not None else [])):
         place.set_xlim(-MINUTES, 0)
         place.set_ylim(bottom=0)
