@@ -181,6 +181,7 @@ REASONS = {
     "ExecutionLogDelivery": "logs of encrypted executions are delivered to CloudWatch Logs",
     "LogGroups": "CloudWatch Logs encrypts the log groups of this account and region",
     "AlarmsToTopics": "alarms are published on encrypted topics",
+    "BudgetsToTopics": "a budget is told on encrypted topics",
     "EventsToTopics": "event rules publish on encrypted topics (they carry no source there)",
     "EventsToQueues": "event rules send to encrypted queues, dead-letter queues among them",
     "TopicsToQueues": "what a topic could not deliver goes to its encrypted dead-letter queue",
