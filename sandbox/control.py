@@ -21,8 +21,9 @@ HOME = ROOT / ".sandbox"
 LAST_FAILURE = HOME / "last-failure"
 """Logs of the last temporary sandbox whose work failed."""
 STATE_FILE = "sandbox.json"
+AWS_CONFIG_FILE = "aws-config"
 CREDENTIAL = "sandbox"
-"""Access key, secret key and passphrase of every sandbox: there is nothing to protect."""
+"""Access key, secret key, profile and passphrase of every sandbox: there is nothing to protect."""
 STATE_VERSION = 1
 """Form of the state file; a sandbox of another form is none that this code can talk to."""
 STAY = b"stay"
@@ -64,8 +65,9 @@ class Sandbox:
             "AWS_ACCESS_KEY_ID": CREDENTIAL,
             "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
             "AWS_SESSION_TOKEN": "",
-            "AWS_PROFILE": "",
-            "AWS_CONFIG_FILE": os.devnull,
+            # Empty, a profile's name is one that boto3 and the AWS CLI do not find.
+            "AWS_PROFILE": CREDENTIAL,
+            "AWS_CONFIG_FILE": str(self.directory / AWS_CONFIG_FILE),
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
@@ -153,6 +155,8 @@ def _spawn(directory: Path, *, port: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command,
             cwd=ROOT,
+            # A person's own profile, region or endpoint means nothing here.
+            env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

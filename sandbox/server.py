@@ -46,6 +46,7 @@ def serve(directory: Path, region: str, port: int, *, with_parent: bool) -> None
     running_aws = aws.start(
         aws.AwsOptions(region=region, account_id=ACCOUNT_ID, directory=directory / "aws", port=port)
     )
+    (directory / control.AWS_CONFIG_FILE).write_text(f"[profile {control.CREDENTIAL}]\nregion = {region}\n")
     running_providers = None
     state_file = directory / control.STATE_FILE
     try:

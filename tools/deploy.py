@@ -25,6 +25,8 @@ from tools import cli, quotas
 
 DRAIN_MINUTES = 30
 """How long `destroy` waits for running executions."""
+LOOK_SECONDS = 15.0
+"""Pause between two looks at them."""
 
 
 class DeployError(Exception):
@@ -197,7 +199,7 @@ def drain(outputs: dict[str, Any], region: str) -> None:
                 "The intake is on again; stop them or wait, and run again."
             )
         print(f"waiting for {len(names)} running executions", flush=True)
-        time.sleep(15)
+        time.sleep(LOOK_SECONDS)
 
 
 def destroy(stack: str, *, yes: bool) -> None:

@@ -61,6 +61,20 @@ def test_a_standing_sandbox_outlives_its_start_and_ends_at_stop(directory: Path)
     assert not control.stop(directory), "a second stop finds nothing"
 
 
+def test_boto3_and_the_aws_cli_work_with_the_variables_that_are_printed(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import boto3.session
+
+    monkeypatch.setenv("AWS_PROFILE", "a-persons-own")
+    with control.temporary("variables") as running:
+        for name, value in running.aws_environment().items():
+            monkeypatch.setenv(name, value)
+        session = boto3.session.Session()
+        assert session.client("sts").get_caller_identity()["Account"] == "123456789012"  # pyright: ignore
+        assert session.region_name == running.region
+
+
 STARTER = """
 import sys, time
 from pathlib import Path

@@ -1,0 +1,153 @@
+"""`make up` and `make destroy` (tools/deploy.py) against a sandbox: what stops them, and what they do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox import control
+from sandbox.engine import environment
+from tools import cli, deploy
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("deploy")]
+
+PROGRAM = """
+    import pulumi
+    import pulumi_aws as aws
+
+    bucket = aws.s3.Bucket("data", force_destroy=True)
+    aws.s3.BucketPublicAccessBlock("data", bucket=bucket.bucket, block_public_policy=False)
+    pulumi.export("bucket", bucket.bucket)
+"""
+"""A bucket that the policy pack refuses."""
+
+Stack = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[control.Sandbox]:
+    with control.temporary("deploy-tests") as running:
+        yield running
+
+
+@pytest.fixture
+def stack(sandbox: control.Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """Makes a stack with the sandbox's configuration and a few changes, in a program of its own."""
+    for name, value in environment(sandbox).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    (tmp_path / "Pulumi.yaml").write_text("name: emr-pipeline\nruntime: python\n")
+    (tmp_path / "__main__.py").write_text(textwrap.dedent(PROGRAM))
+
+    def make(name: str, **changes: dict[str, Any]) -> str:
+        entries = yaml.safe_load((ROOT / "Pulumi.sandbox.yaml").read_text())
+        for group, values in changes.items():
+            entries["config"].setdefault(f"emr-pipeline:{group}", {}).update(values)
+        pulumi("stack", "init", name)
+        (tmp_path / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump(entries))
+        return name
+
+    return make
+
+
+def pulumi(*arguments: str) -> str:
+    command = [str(cli.directory() / "pulumi"), "--non-interactive", *arguments]
+    done = subprocess.run(command, cwd=cli.ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def made(name: str) -> list[str]:
+    resources = json.loads(pulumi("stack", "export", "--stack", name))["deployment"].get("resources", [])
+    return [resource["urn"] for resource in resources if resource["type"].startswith("aws:")]
+
+
+def test_another_account_is_refused_before_anything_is_asked_or_done(stack: Stack) -> None:
+    name = stack("guarded", compliance={"allowedAccountIds": ["999999999999"]})
+    for command in (deploy.up, deploy.destroy):
+        with pytest.raises(deploy.DeployError) as refused:
+            command(name, yes=True)
+        message = str(refused.value)
+        assert "compliance.allowedAccountIds of stack guarded is 999999999999" in message, "the key and what it allows"
+        assert "these credentials are of 123456789012" in message, "and the account that the credentials are of"
+    assert made(name) == []
+
+
+def test_a_mandatory_violation_stops_up_before_anything_is_made(
+    stack: Stack, sandbox: control.Sandbox, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name = stack("weak")
+    with pytest.raises(deploy.DeployError, match=r"'pulumi preview --stack' failed"):
+        deploy.up(name, yes=True)
+    assert "mandatory" in capfd.readouterr().out, "the preview tells which rule it was"
+    assert made(name) == [], "nothing was made"
+    assert sandbox.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_destroy_without_both_keys_refuses_in_words_and_touches_nothing(stack: Stack) -> None:
+    name = stack("kept", storage={"onDestroy": "retain"}, cluster={"terminationProtection": True})
+    with pytest.raises(deploy.DeployError) as refused:
+        deploy.destroy(name, yes=True)
+    message = str(refused.value)
+    assert "stack kept is not destroyed; nothing was touched" in message
+    assert "storage.onDestroy is 'retain'" in message, "the first key"
+    assert "allowDataLoss: true" in message, "and the second"
+    assert "cluster.terminationProtection is true" in message
+
+
+def test_nobody_there_to_answer_is_no_agreement(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = stack("unasked")
+    monkeypatch.setattr("sys.stdin", (ROOT / "Makefile").open())
+    with pytest.raises(deploy.DeployError, match="pass YES=1 to agree"):
+        deploy.destroy(name, yes=False)
+
+
+def test_destroy_drains_and_then_takes_everything_down(
+    stack: Stack, sandbox: control.Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    name = stack("drained")
+    sandbox.client("events").put_rule(Name="intake", EventPattern='{"source": ["aws.s3"]}')
+    states = sandbox.client("stepfunctions")
+    machine = states.create_state_machine(
+        name="drained",
+        roleArn="arn:aws:iam::123456789012:role/any",
+        definition=json.dumps({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 3, "End": True}}}),
+    )["stateMachineArn"]
+    program = textwrap.dedent(PROGRAM) + 'pulumi.export("intakeRuleName", "intake")\n'
+    program += f'pulumi.export("stateMachineArn", "{machine}")\n'
+    (tmp_path / "__main__.py").write_text(program)
+    pulumi("up", "--yes", "--skip-preview", "--stack", name)
+    execution = states.start_execution(stateMachineArn=machine)["executionArn"]
+    monkeypatch.setattr(deploy, "LOOK_SECONDS", 0.5)
+    deploy.destroy(name, yes=True)
+    assert sandbox.client("events").describe_rule(Name="intake")["State"] == "DISABLED", "no new work came meanwhile"
+    assert states.describe_execution(executionArn=execution)["status"] == "SUCCEEDED", "what ran came to its end"
+    assert made(name) == [], "and then everything went"
+
+
+def test_a_drain_that_takes_too_long_turns_the_intake_on_again(
+    stack: Stack, sandbox: control.Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack("stuck")
+    sandbox.client("events").put_rule(Name="stuck", EventPattern='{"source": ["aws.s3"]}')
+    states = sandbox.client("stepfunctions")
+    machine = states.create_state_machine(
+        name="stuck",
+        roleArn="arn:aws:iam::123456789012:role/any",
+        definition=json.dumps({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 600, "End": True}}}),
+    )["stateMachineArn"]
+    running = states.start_execution(stateMachineArn=machine, name="long-one")["executionArn"]
+    monkeypatch.setattr(deploy, "DRAIN_MINUTES", 0)
+    monkeypatch.setattr(deploy, "LOOK_SECONDS", 0.1)
+    with pytest.raises(deploy.DeployError, match=r"executions still run after 0 minutes: long-one"):
+        deploy.drain({"intakeRuleName": "stuck", "stateMachineArn": machine}, "eu-west-1")
+    assert sandbox.client("events").describe_rule(Name="stuck")["State"] == "ENABLED"
+    states.stop_execution(executionArn=running)
