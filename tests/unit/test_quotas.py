@@ -231,6 +231,7 @@ def test_up_goes_on_when_quotas_suffice_and_says_what_it_could_not_check(
 
     monkeypatch.setattr(deploy, "read_target", lambda stack: target("dev"))
     monkeypatch.setattr(quotas, "check", check)
+    monkeypatch.setattr(deploy, "check_release", lambda *_: None)
     deploy.up("dev", yes=True)
     assert ran == ["preview", "up"]
     assert "note: quotas were not checked: AccessDenied" in capsys.readouterr().out
