@@ -61,6 +61,13 @@ format: setup ## format the code
 generate: setup ## make what is made from the program: the schema of stack files, configuration and policy pages
 	@$(VENV)/python -m tools.generate
 
+.PHONY: permissions bootstrap
+permissions: setup ## the IAM policy that a deployer needs [ARGS=--check: what you lack of it]
+	@$(VENV)/python -W ignore -m tools.permissions $(ARGS)
+
+bootstrap: setup ## once an account: bucket and key for state, GitHub's roles: ARGS="--stack dev --repository owner/name"
+	@$(VENV)/python -W ignore -m tools.bootstrap $(ARGS)
+
 .PHONY: new-stack cost
 new-stack: setup ## write a valid stack file from a few answers: NAME=team-a [ARGS="--like prod --region …"]
 	@$(VENV)/python -m tools.new_stack $(if $(NAME),"$(NAME)","") $(ARGS)

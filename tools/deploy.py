@@ -1,4 +1,5 @@
-"""Deploy a stack to AWS, or take it down, without the accidents: ``python -m tools.deploy up|destroy --stack NAME``.
+"""Deploy a stack to AWS, or take it down, without the accidents: ``python -m tools.deploy up|destroy --stack NAME``;
+``preview`` and ``drift`` only look.
 
 It uses the Pulumi backend and the AWS credentials of whoever runs it, shows which account and region that is, and asks.
 """
@@ -13,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -21,7 +23,7 @@ import botocore.exceptions
 import settings as configuration
 from components.emr_release import release_differences
 from components.rules import rules
-from tools import cli, quotas
+from tools import cli, permissions, quotas
 
 DRAIN_MINUTES = 30
 """How long `destroy` waits for running executions."""
@@ -148,10 +150,50 @@ def check_release(cluster: configuration.ClusterSettings, emr: Any) -> None:
         raise DeployError("nothing was done: " + "; ".join(differences))
 
 
+def _check_permissions(target: Target) -> None:
+    """Say what the identity lacks before anything is made: half a deployment is the worst place to learn it."""
+    lacks = permissions.report(target.identity, target.region)
+    if lacks:
+        print(f"permissions: {lacks}\n", file=sys.stderr)
+
+
+def preview(stack: str, json_file: Path) -> None:
+    """Preview a stack as it stands in AWS with its policies; the engine's plan goes to a file.
+
+    Raises:
+        DeployError: when it fails or a policy is violated; the plan, as far as there is one, is written all the same.
+    """
+    target = read_target(stack)
+    _show(target)
+    command = ["preview", "--stack", stack, *cli.policy_arguments(stack), "--json"]
+    process = subprocess.run(
+        [str(cli.directory() / "pulumi"), "--non-interactive", *command],
+        cwd=cli.ROOT,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    json_file.write_text(process.stdout)
+    if process.returncode:
+        raise DeployError(f"'pulumi preview' of stack {stack} failed (exit {process.returncode}); see {json_file}")
+
+
+def drift(stack: str) -> None:
+    """Compare AWS with what was deployed, changing nothing.
+
+    Raises:
+        DeployError: when something differs.
+    """
+    _show(read_target(stack))
+    _pulumi(["--non-interactive", "refresh", "--preview-only", "--expect-no-changes", "--diff", "--stack", stack])
+
+
 def up(stack: str, *, yes: bool) -> None:
     """Check quotas, preview with the policies, stop on a mandatory violation, ask, deploy with the same policies."""
     target = read_target(stack)
     _show(target)
+    _check_permissions(target)
     check_quotas(target)
     check_release(target.settings.cluster, boto3.client("emr", region_name=target.region))
     policies = cli.policy_arguments(stack)
@@ -220,15 +262,21 @@ def destroy(stack: str, *, yes: bool) -> None:
 def main() -> int:
     """Run one command; expected failures are one message and exit status 1."""
     parser = argparse.ArgumentParser(prog="python -m tools.deploy", description=__doc__)
-    parser.add_argument("command", choices=("up", "destroy"))
+    parser.add_argument("command", choices=("up", "destroy", "preview", "drift"))
     parser.add_argument("--stack", required=True)
     parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--json", type=Path, default=Path("plan.json"), help="where preview writes the engine's plan")
     arguments = parser.parse_args()
     if not arguments.stack:
         print("say which stack: make up STACK=dev", file=sys.stderr)
         return 1
     try:
-        (up if arguments.command == "up" else destroy)(arguments.stack, yes=arguments.yes)
+        if arguments.command == "preview":
+            preview(arguments.stack, arguments.json)
+        elif arguments.command == "drift":
+            drift(arguments.stack)
+        else:
+            (up if arguments.command == "up" else destroy)(arguments.stack, yes=arguments.yes)
     except (DeployError, cli.MissingCli) as error:
         print(error, file=sys.stderr)
         return 1

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from policies import document
-from tools import configuration_document, cost, keys_document, monitoring_documents, stack_schema
+from tools import configuration_document, cost, keys_document, monitoring_documents, permissions, stack_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,6 +20,7 @@ FILES: Mapping[Path, Callable[[], str]] = {
     monitoring_documents.RUNBOOK: monitoring_documents.runbook,
     monitoring_documents.MONITORING: monitoring_documents.monitoring,
     cost.PAGE: cost.render,
+    permissions.FILE: permissions.render,
 }
 """What is made, and the function that makes its text."""
 
