@@ -4,7 +4,7 @@ VENV := .venv/bin
 SANDBOX := $(VENV)/python -m sandbox
 .DEFAULT_GOAL := help
 
-.PHONY: help setup sandbox dashboard start stop env fault preview up destroy test lint format bench lock
+.PHONY: help setup sandbox dashboard start stop env fault preview up destroy test burst ledger lint format bench lock
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,12 @@ test: setup ## every test, the fast ones first
 bench: setup ## measure: every benchmark, or ONLY="preview job"; then docs/benchmarks.md is made anew
 	@$(VENV)/python -m benchmarks $(ONLY) --output .sandbox/bench.jsonl
 	@$(VENV)/python -m benchmarks.document .sandbox/bench.jsonl
+
+burst: setup ## 10,000 small objects through the real chain, processes killed on the way; prints the figures
+	@BURST_OBJECTS=$(or $(OBJECTS),10000) $(VENV)/python -m pytest -n 0 -q -s tests/functions/test_burst.py
+
+ledger: setup ## what happened to a file, and again: ARGS="--stack dev status s3://bucket/key" (or redrive, backfill)
+	@PATH="$$PWD/.cache/pulumi/bin:$$PATH" $(VENV)/python -m functions.ledger $(ARGS)
 
 lint: setup ## format, lint and types
 	@$(VENV)/ruff format --check .

@@ -490,6 +490,10 @@ class DatasetSettings(SettingsModel):
     that come when they come."""
     expected_rows: ExpectedRows | None = None
     """Promise: rows of a day; absent for volumes that nobody can name (their own history is watched all the same)."""
+    overwrites: Literal["hold", "add"] = "hold"
+    """What a further version of a key that was dispatched before does. ``hold``: nothing, so that no row is there
+    twice; the ledger says so, and a person decides. ``add``: its rows are added, for producers that write a key again
+    with other rows. A late file of its own key is no overwrite: it adds its rows to the partitions that they name."""
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
@@ -777,6 +781,19 @@ class OrchestrationSettings(SettingsModel):
     """Dispatcher calls at once; SQS event sources accept no less than 2."""
     function_timeout_seconds: int = Field(default=60, ge=10, le=900)
     """Longest run of a function. The intake hides a message six times as long, as Lambda advises."""
+    reserved_concurrency: int | None = Field(default=5, ge=3)
+    """Concurrency that the dispatcher has for itself: its own never fails for want of the account's, and it never takes
+    more. At least one above `maximumConcurrency`, for calls that start what waits. ``null`` reserves none: for accounts
+    whose quota of 10 is not raised yet."""
+    maximum_running_executions: int = Field(default=8, ge=1, le=200)
+    """Executions at a time; further manifests wait in the ledger. More than the cluster's steps at once only wait
+    there instead; EMR refuses steps beyond 256."""
+    start_interval_minutes: int = Field(default=5, ge=1, le=60)
+    """Minutes between two looks for manifests that wait. Batches and ended executions start them sooner; this is for
+    events that never came."""
+    job_version: str | None = Field(default=None, pattern=r"^[0-9a-f]{16}$")
+    """Version of the Spark job for new manifests: the 16 digits in ``s3://<scripts>/jobs/<version>/``. Absent for the
+    one that is deployed; an earlier one is a rollback, without touching anything else."""
     maximum_receive_count: int = Field(default=5, ge=1, le=1000)
     """Tries before a message goes to the dead-letter queue."""
     cluster_wait_seconds: int = Field(default=60, ge=1)
@@ -799,11 +816,16 @@ class OrchestrationSettings(SettingsModel):
     """Days that function and execution logs are kept."""
 
     @model_validator(mode="after")
-    def _batches_need_a_window(self) -> Self:
+    def _queue_and_function_agree(self) -> Self:
         if self.batch_size > 10 and self.batch_window_seconds < 1:
             raise ValueError(
                 f"batchSize is {self.batch_size} and batchWindowSeconds is 0: "
                 "Lambda takes more than 10 messages of a queue only with a window of a second or more"
+            )
+        if self.reserved_concurrency is not None and self.reserved_concurrency <= self.maximum_concurrency:
+            raise ValueError(
+                f"reservedConcurrency is {self.reserved_concurrency} and maximumConcurrency {self.maximum_concurrency}:"
+                " the queue would take all of it, be throttled, and burn its messages' tries; reserve at least one more"
             )
         return self
 

@@ -23,7 +23,6 @@ from components.alarm_table import (
     run,
     state,
 )
-from components.dispatch import metric_namespace
 from components.environment import AwsEnvironment
 from components.iam import Document
 from components.state_machine_definition import METRIC_NAMESPACE
@@ -238,13 +237,14 @@ class _Drawing:
         return "metric", self._properties(chart, metrics)
 
     def files(self) -> tuple[str, Document] | None:
-        """What the dispatcher did with the messages of the intake; its metrics have no dimensions."""
+        """What the dispatcher did with the messages of the intake."""
         if "dispatcher" not in self.content.parts:
             return None
         names = ("ObjectsDispatched", "MessagesIgnored", "MessagesMalformed", "MessagesReturned")
-        namespace = metric_namespace(self.environment)
+        stack = self.environment.stack
         return "metric", self._properties(
-            Chart("Files dispatched", (), unit="files"), [[namespace, name, {"stat": "Sum"}] for name in names]
+            Chart("Files dispatched", (), unit="files"),
+            [[METRIC_NAMESPACE, name, "Stack", stack, {"stat": "Sum"}] for name in names],
         )
 
     # Pieces

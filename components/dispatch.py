@@ -3,8 +3,13 @@
 ::
 
     raw bucket ─► event rule ─► intake queue ─► dispatcher function ─► state machine
+                      │              │               ▲   │ ledger          │
+                      │              │               │   ▼                 │
+                      │              │  schedule ────┴── ended executions ◄┘
                       │              │ after maximumReceiveCount tries
                       └──────────────┴──► dead-letter queue
+
+The same function starts what waits in the ledger: at the end of each batch, when an execution ends, and on a schedule.
 
 Every message is a file that somebody dropped, so none is lost on the way: what cannot be delivered or dispatched waits
 in the dead-letter queue, from where it can be moved back to the intake.
@@ -15,23 +20,28 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_aws as aws
 
 from components.environment import AwsEnvironment
+from components.function_archive import function_archive
 from components.iam import Document, create_role, policy_document, service_trust, statement
+from components.ledger import ledger_statements
 from components.notifications import allow_event_rules, refuse_plain_text
 from components.state_machine_definition import METRIC_NAMESPACE
 from settings import ConfigurationError, DatasetSettings, OrchestrationSettings
 
 if TYPE_CHECKING:
+    from components.job import JobReference
     from components.storage import PipelineBucket
 
-HANDLER = Path(__file__).resolve().parent.parent / "functions" / "dispatcher" / "handler.py"
+MODULES = ("functions/dispatcher", "functions/ledger")
 """Source of the function."""
+
+ENDED = ("ABORTED", "FAILED", "SUCCEEDED", "TIMED_OUT")
+"""Statuses in which an execution has ended, and another may start."""
 
 LONGEST_PATTERN = 2048
 """Characters of an event pattern (EventBridge quotas)."""
@@ -68,8 +78,12 @@ class ObjectDispatcherArgs:
     database_name: str
     """Glue database of the tables."""
     state_machine_arn: pulumi.Input[str]
+    job: JobReference
+    """The Spark job that new manifests are pinned to, unless the settings name another version."""
+    ledger_table: str
+    """Name of the ledger's table."""
     data_key_arn: pulumi.Input[str]
-    """Encrypts manifests, and the function's environment."""
+    """Encrypts manifests, the ledger, and the function's environment."""
     messages_key_arn: pulumi.Input[str]
     """Encrypts the queues."""
     logs_key_arn: pulumi.Input[str]
@@ -106,15 +120,31 @@ def event_patterns(bucket: str, prefixes: Sequence[str]) -> list[Document]:
     return [*patterns, pattern(chosen)]
 
 
+def pinned_job(job_uri: str, version: str | None) -> str:
+    """Address of the job that new manifests are pinned to: the deployed one, or another version of it."""
+    if version is None:
+        return job_uri
+    directory, _, name = job_uri.rpartition("/")
+    return f"{directory.rpartition('/')[0]}/{version}/{name}"
+
+
 def bundled_settings(
-    datasets: Mapping[str, DatasetSettings], *, database: str, processed_bucket: str, scripts_bucket: str
+    datasets: Mapping[str, DatasetSettings],
+    *,
+    database: str,
+    raw_bucket: str,
+    processed_bucket: str,
+    scripts_bucket: str,
+    job: str,
 ) -> Document:
     """What the function reads from ``datasets.json`` beside its code."""
     return {
         "datasets": {name: dataset.model_dump(mode="json", by_alias=True) for name, dataset in datasets.items()},
         "database": database,
+        "rawBucket": raw_bucket,
         "processedBucket": processed_bucket,
         "scriptsBucket": scripts_bucket,
+        "job": job,
     }
 
 
@@ -133,6 +163,7 @@ def role_statements(
     *,
     function_name: str,
     queue_arn: str,
+    dead_letters_arn: str,
     scripts_bucket: str,
     state_machine_arn: str,
     data_key_arn: str,
@@ -157,10 +188,23 @@ def role_statements(
             ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
             [queue_arn],
         ),
-        statement("DecryptMessages", ["kms:Decrypt"], [messages_key_arn], condition=via("sqs")),
+        # Lambda keeps calls that failed with the function's own role (Lambda guide, "Dead-letter queues").
+        statement("KeepFailedCalls", ["sqs:SendMessage"], [dead_letters_arn]),
+        statement("UseMessagesKey", ["kms:Decrypt", "kms:GenerateDataKey"], [messages_key_arn], condition=via("sqs")),
         statement("WriteManifests", ["s3:PutObject"], [f"{environment.bucket_arn(scripts_bucket)}/manifests/*"]),
         statement("EncryptManifests", ["kms:Decrypt", "kms:GenerateDataKey"], [data_key_arn], condition=via("s3")),
+        *ledger_statements(
+            environment,
+            data_key_arn,
+            ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"],
+            index_actions=["dynamodb:Query"],
+        ),
         statement("StartExecutions", ["states:StartExecution"], [state_machine_arn]),
+        statement(
+            "LookAtExecutions",
+            ["states:DescribeExecution"],
+            [f"{state_machine_arn.replace(':stateMachine:', ':execution:')}:*"],
+        ),
         statement(
             # Step Functions guide, "Data at rest encryption": callers of an encrypted state machine use its key.
             "EncryptInputs",
@@ -200,11 +244,6 @@ def role_statements(
     ]
 
 
-def metric_namespace(environment: AwsEnvironment) -> str:
-    """Namespace of the function's metrics; they have no dimensions, so the stack is a part of it."""
-    return f"{METRIC_NAMESPACE}/{environment.project}-{environment.stack}"
-
-
 def log_group_name(function_name: str) -> str:
     """Log group of a function."""
     return f"/aws/lambda/{function_name}"
@@ -220,6 +259,10 @@ def check(datasets: Mapping[str, DatasetSettings]) -> None:
         raise ConfigurationError(
             "emr-pipeline:datasets is empty: declare at least one dataset, else no file would be dispatched"
         )
+
+
+def _admitting(environment: AwsEnvironment, queue: pulumi.Output[str], rules: Sequence[str]) -> pulumi.Output[str]:
+    return queue.apply(lambda arn: json.dumps(intake_policy(environment, arn, rules)))
 
 
 class ObjectDispatcher(pulumi.ComponentResource):
@@ -251,6 +294,7 @@ class ObjectDispatcher(pulumi.ComponentResource):
         self.rule_names = [f"{base}-raw-objects{suffix}" for suffix in suffixes]
         self.rule_name = self.rule_names[0]
         rule_arns = [environment.arn("events", f"rule/{rule}") for rule in self.rule_names]
+        start_rule_arns = [environment.arn("events", f"rule/{base}-start-{role}") for role in ("ended", "schedule")]
 
         dead_letters = aws.sqs.Queue(
             f"{name}-dead-letters",
@@ -282,13 +326,17 @@ class ObjectDispatcher(pulumi.ComponentResource):
             aws.sqs.QueuePolicy(
                 f"{name}-{role}-policy",
                 queue_url=queue.url,
-                policy=queue.arn.apply(lambda arn: json.dumps(intake_policy(environment, arn, rule_arns))),
+                policy=_admitting(environment, queue.arn, rules),
                 opts=child,
             )
-            for role, queue in (("intake", intake), ("dead-letters", dead_letters))
+            for role, queue, rules in (
+                ("intake", intake, rule_arns),
+                ("dead-letters", dead_letters, [*rule_arns, *start_rule_arns]),
+            )
         ]
 
-        self._make_function(name, args, intake)
+        function = self._make_function(name, args, intake, dead_letters)
+        self._start_what_waits(name, args, function, dead_letters, admissions)
 
         for suffix, rule_name, pattern in zip(suffixes, self.rule_names, patterns, strict=True):
             rule = aws.cloudwatch.EventRule(
@@ -323,7 +371,71 @@ class ObjectDispatcher(pulumi.ComponentResource):
             }
         )
 
-    def _make_function(self, name: str, args: ObjectDispatcherArgs, intake: aws.sqs.Queue) -> None:
+    def _start_what_waits(
+        self,
+        name: str,
+        args: ObjectDispatcherArgs,
+        function: aws.lambda_.Function,
+        dead_letters: aws.sqs.Queue,
+        admissions: Sequence[pulumi.Resource],
+    ) -> None:
+        """Call the function when an execution has ended, and on a schedule."""
+        settings, base = args.settings, f"{args.environment.project}-{args.environment.stack}"
+        pattern = pulumi.Output.from_input(args.state_machine_arn).apply(
+            lambda arn: json.dumps(
+                {
+                    "source": ["aws.states"],
+                    "detail-type": ["Step Functions Execution Status Change"],
+                    "detail": {"stateMachineArn": [arn], "status": list(ENDED)},
+                }
+            )
+        )
+        minutes = settings.start_interval_minutes
+        chosen: dict[str, tuple[str, dict[str, pulumi.Input[str]]]] = {
+            "ended": ("An execution has ended: another may start", {"event_pattern": pattern}),
+            "schedule": (
+                "Start manifests that wait, whatever events were lost",
+                {"schedule_expression": f"rate({minutes} minute{'s' if minutes > 1 else ''})"},
+            ),
+        }
+        for role, (description, form) in chosen.items():
+            rule_name = f"{base}-start-{role}"
+            rule = aws.cloudwatch.EventRule(
+                f"{name}-{role}-rule",
+                name=rule_name,
+                description=description,
+                state="ENABLED",
+                event_pattern=form.get("event_pattern"),
+                schedule_expression=form.get("schedule_expression"),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            permission = aws.lambda_.Permission(
+                f"{name}-{role}-permission",
+                action="lambda:InvokeFunction",
+                function=function.name,
+                principal=args.environment.service_principal("events"),
+                source_account=args.environment.account_id,
+                source_arn=rule.arn,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            aws.cloudwatch.EventTarget(
+                f"{name}-{role}-target",
+                rule=rule.name,
+                target_id="dispatcher",
+                arn=function.arn,
+                # Nothing of it is needed, and an execution's input has no place in the function's log.
+                input=json.dumps({"reason": role}),
+                # The next schedule makes up for it; that it was needed is worth an alarm.
+                dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=dead_letters.arn),
+                retry_policy=aws.cloudwatch.EventTargetRetryPolicyArgs(
+                    maximum_event_age_in_seconds=60 * minutes, maximum_retry_attempts=2
+                ),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[permission, *admissions]),
+            )
+
+    def _make_function(
+        self, name: str, args: ObjectDispatcherArgs, intake: aws.sqs.Queue, dead_letters: aws.sqs.Queue
+    ) -> aws.lambda_.Function:
         """The function with its role, log group and event source."""
         settings, environment = args.settings, args.environment
         child = pulumi.ResourceOptions(parent=self)
@@ -343,6 +455,7 @@ class ObjectDispatcher(pulumi.ComponentResource):
         )
         statements = pulumi.Output.all(
             queue_arn=intake.arn,
+            dead_letters_arn=dead_letters.arn,
             state_machine_arn=args.state_machine_arn,
             data_key_arn=args.data_key_arn,
             messages_key_arn=args.messages_key_arn,
@@ -360,30 +473,35 @@ class ObjectDispatcher(pulumi.ComponentResource):
         bundled = bundled_settings(
             args.datasets,
             database=args.database_name,
+            raw_bucket=args.raw.name,
             processed_bucket=args.processed.name,
             scripts_bucket=args.scripts.name,
+            job=pinned_job(args.job.uri, settings.job_version),
         )
         function = aws.lambda_.Function(
             f"{name}-function",
             name=self.function_name,
-            description="Gathers new files by dataset and starts an execution for each manifest",
+            description="Plans new files, each version once, and starts as many manifests as may run",
             role=role.arn,
             runtime=RUNTIME,
             architectures=[ARCHITECTURE],
-            handler="handler.handler",
-            code=pulumi.AssetArchive(
-                {
-                    "handler.py": pulumi.FileAsset(str(HANDLER)),
-                    "datasets.json": pulumi.StringAsset(json.dumps(bundled, sort_keys=True, indent=1)),
-                }
+            handler="functions.dispatcher.handler.handler",
+            code=function_archive(
+                MODULES, {"functions/dispatcher/datasets.json": json.dumps(bundled, sort_keys=True, indent=1)}
             ),
+            # Of calls by event rules; the queue's batches have their own way there.
+            dead_letter_config=aws.lambda_.FunctionDeadLetterConfigArgs(target_arn=dead_letters.arn),
+            reserved_concurrent_executions=settings.reserved_concurrency,
             timeout=settings.function_timeout_seconds,
             memory_size=MEMORY_MEGABYTES,
             # Nothing here is secret; the key is the stack's own so that its use can be withdrawn with the rest.
             environment=aws.lambda_.FunctionEnvironmentArgs(
                 variables={
                     "STATE_MACHINE_ARN": args.state_machine_arn,
-                    "METRIC_NAMESPACE": metric_namespace(environment),
+                    "LEDGER_TABLE": args.ledger_table,
+                    "MAXIMUM_RUNNING_EXECUTIONS": str(settings.maximum_running_executions),
+                    "STACK": environment.stack,
+                    "POWERTOOLS_METRICS_NAMESPACE": METRIC_NAMESPACE,
                 }
             ),
             kms_key_arn=args.data_key_arn,
@@ -397,7 +515,8 @@ class ObjectDispatcher(pulumi.ComponentResource):
                 application_log_level="INFO",
                 system_log_level="WARN",
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[grant, log_group]),
+            # The archive holds the job's address: the code must be there when the first manifest is pinned to it.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[grant, log_group, args.job.object]),
         )
         aws.lambda_.EventSourceMapping(
             f"{name}-source",
@@ -411,3 +530,4 @@ class ObjectDispatcher(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[grant]),
         )
+        return function

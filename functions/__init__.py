@@ -1,1 +1,1 @@
-"""Source of the Lambda functions, one package a function; each package's files are the root of its archive."""
+"""Source of the Lambda functions, one package a function; archives keep these paths (`components.function_archive`)."""

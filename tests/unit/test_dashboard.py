@@ -165,7 +165,8 @@ def test_what_is_computed_names_lines_of_its_own_chart():
 
 
 def test_files_are_counted_where_the_dispatcher_counts_them():
-    assert {metric[0] for metric in titled("Files dispatched")["metrics"]} == {"EmrPipeline/emr-pipeline-test"}
+    found = {(metric[0], *metric[2:4]) for metric in titled("Files dispatched")["metrics"]}
+    assert found == {("EmrPipeline", "Stack", "test")}
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -14,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components import dispatch
 from components.dispatch import (
     LONGEST_PATTERN,
     ObjectDispatcher,
@@ -23,6 +21,7 @@ from components.dispatch import (
     event_patterns,
     role_statements,
 )
+from components.job import JobReference
 from settings import ConfigurationError, DatasetSettings, OrchestrationSettings
 from tests.unit.harness import ENVIRONMENT, Deployment, deploy
 
@@ -43,6 +42,14 @@ class Bucket:
     arn: str = ""
     bucket: Any = None
     ready: list[pulumi.Resource] = field(default_factory=list)
+
+
+JOB = "s3://scripts/jobs/0123456789abcdef/transform.py"
+
+
+def job() -> JobReference:
+    uploaded = aws.s3.BucketObjectv2("job-code", bucket="scripts", key="jobs/0123456789abcdef/transform.py")
+    return JobReference(JOB, uploaded, "s3://scripts/jobs/0/run_step.sh", uploaded)
 
 
 def dataset(prefix: str) -> DatasetSettings:
@@ -67,6 +74,8 @@ def dispatcher(
             processed=Bucket("processed"),  # pyright: ignore[reportArgumentType]
             database_name="emr_pipeline_test",
             state_machine_arn=STATE_MACHINE,
+            job=job(),
+            ledger_table="emr-pipeline-test-ledger",
             data_key_arn=DATA_KEY,
             messages_key_arn=MESSAGES_KEY,
             logs_key_arn=LOGS_KEY,
@@ -85,6 +94,7 @@ def statements(**changes: Any) -> dict[str, dict[str, Any]]:
     known: dict[str, Any] = {
         "function_name": "emr-pipeline-test-dispatcher",
         "queue_arn": INTAKE,
+        "dead_letters_arn": DEAD_LETTERS,
         "scripts_bucket": "scripts",
         "state_machine_arn": STATE_MACHINE,
         "data_key_arn": DATA_KEY,
@@ -94,7 +104,7 @@ def statements(**changes: Any) -> dict[str, dict[str, Any]]:
 
 
 def test_files_of_every_dataset_and_of_nothing_else_are_selected(deployed: Deployment):
-    rule = deployed.one(aws.cloudwatch.EventRule)
+    rule = deployed.named("dispatcher-rule")
     assert rule.inputs["state"] == "ENABLED"
     assert rule.document("eventPattern") == {
         "source": ["aws.s3"],
@@ -124,11 +134,10 @@ def test_a_prefix_that_fits_in_no_rule_is_refused():
 def test_many_datasets_get_several_rules_and_each_may_fill_the_intake():
     many = {f"dataset_{number}": dataset(f"incoming/of-a-partner/number-{number:03}/") for number in range(60)}
     deployed = deploy(lambda: dispatcher(many))
-    rules = deployed.all(aws.cloudwatch.EventRule)
+    rules = [rule for rule in deployed.all(aws.cloudwatch.EventRule) if "raw-objects" in rule.inputs["name"]]
     assert len(rules) > 1
-    assert {target.inputs["rule"] for target in deployed.all(aws.cloudwatch.EventTarget)} == {
-        rule.inputs["name"] for rule in rules
-    }
+    filling = [target for target in deployed.all(aws.cloudwatch.EventTarget) if target.inputs["arn"] == INTAKE]
+    assert {target.inputs["rule"] for target in filling} == {rule.inputs["name"] for rule in rules}
     (admitted,) = [
         entry
         for entry in deployed.named("dispatcher-intake-policy").document("policy")["Statement"]
@@ -141,7 +150,7 @@ def test_many_datasets_get_several_rules_and_each_may_fill_the_intake():
 
 
 def test_an_event_that_cannot_be_delivered_is_kept(deployed: Deployment):
-    target = deployed.one(aws.cloudwatch.EventTarget)
+    target = deployed.named("dispatcher-target")
     assert target.inputs["arn"] == INTAKE
     assert target.inputs["deadLetterConfig"] == {"arn": DEAD_LETTERS}
     assert target.inputs["retryPolicy"] == {"maximumEventAgeInSeconds": 86400, "maximumRetryAttempts": 185}
@@ -154,13 +163,18 @@ def test_queues_are_encrypted_with_the_messages_key(deployed: Deployment):
     assert {queue.inputs["kmsMasterKeyId"] for queue in deployed.all(aws.sqs.Queue)} == {MESSAGES_KEY}
 
 
-@pytest.mark.parametrize("name", ["dispatcher-intake-policy", "dispatcher-dead-letters-policy"])
-def test_only_the_rule_sends_and_nobody_without_tls(deployed: Deployment, name: str):
+START_RULES = [ENVIRONMENT.arn("events", f"rule/emr-pipeline-test-start-{role}") for role in ("ended", "schedule")]
+
+
+@pytest.mark.parametrize(
+    ("name", "rules"), [("dispatcher-intake-policy", []), ("dispatcher-dead-letters-policy", START_RULES)]
+)
+def test_only_the_rules_send_and_nobody_without_tls(deployed: Deployment, name: str, rules: list[str]):
     allow, refuse = deployed.named(name).document("policy")["Statement"]
     assert allow["Action"] == "sqs:SendMessage"
     assert allow["Principal"] == {"Service": "events.amazonaws.com"}
     assert allow["Condition"] == {
-        "ArnEquals": {"aws:SourceArn": [RULE]},
+        "ArnEquals": {"aws:SourceArn": [RULE, *rules]},
         "StringEquals": {"aws:SourceAccount": ENVIRONMENT.account_id},
     }
     assert (refuse["Effect"], refuse["Principal"], refuse["Action"]) == ("Deny", "*", "sqs:*")
@@ -214,36 +228,97 @@ def test_its_log_group_is_encrypted_and_bounded(deployed: Deployment):
     assert group.inputs["name"] == "/aws/lambda/emr-pipeline-test-dispatcher"
 
 
-def test_the_function_knows_the_state_machine_and_nothing_secret(deployed: Deployment):
+def test_the_function_knows_its_surroundings_and_nothing_secret(deployed: Deployment):
     assert deployed.one(aws.lambda_.Function).inputs["environment"] == {
-        "variables": {"STATE_MACHINE_ARN": STATE_MACHINE, "METRIC_NAMESPACE": "EmrPipeline/emr-pipeline-test"}
+        "variables": {
+            "STATE_MACHINE_ARN": STATE_MACHINE,
+            "LEDGER_TABLE": "emr-pipeline-test-ledger",
+            "MAXIMUM_RUNNING_EXECUTIONS": "8",
+            "STACK": "test",
+            "POWERTOOLS_METRICS_NAMESPACE": "EmrPipeline",
+        }
     }
 
 
-def test_the_code_is_the_handler_with_the_datasets_beside_it(deployed: Deployment):
+def test_the_function_has_concurrency_of_its_own_unless_the_account_has_none_to_give(deployed: Deployment):
+    assert deployed.one(aws.lambda_.Function).inputs["reservedConcurrentExecutions"] == 5
+    settings = OrchestrationSettings(reserved_concurrency=None)
+    unreserved = deploy(lambda: dispatcher(settings=settings)).one(aws.lambda_.Function)
+    assert "reservedConcurrentExecutions" not in unreserved.inputs
+
+
+def test_the_queue_may_not_take_all_of_the_reserved_concurrency():
+    with pytest.raises(ValueError, match="reservedConcurrency is 4 and maximumConcurrency 4: the queue would take all"):
+        OrchestrationSettings(reserved_concurrency=4, maximum_concurrency=4)
+
+
+def test_the_code_is_the_functions_modules_with_the_datasets_beside_them(deployed: Deployment):
     function = deployed.one(aws.lambda_.Function)
-    assert function.inputs["handler"] == "handler.handler"
+    assert function.inputs["handler"] == "functions.dispatcher.handler.handler"
     assets = function.inputs["code"].assets
-    assert set(assets) == {"handler.py", "datasets.json"}
-    bundled = json.loads(assets["datasets.json"].text)
+    ours = {path for path in assets if path.startswith("functions/")}
+    assert {
+        "functions/dispatcher/handler.py",
+        "functions/dispatcher/datasets.json",
+        "functions/ledger/store.py",
+    } <= ours
+    assert "functions/ledger/__main__.py" not in ours, "the person's command has no place in the function"
+    bundled = json.loads(assets["functions/dispatcher/datasets.json"].text)
     assert bundled["datasets"]["flights"]["partitionBy"] == ["year"], "the handler reads the configuration's own names"
     assert bundled["datasets"]["flights"]["columns"][0] == {"name": "year", "type": "int", "nullable": False}
-    assert {key: bundled[key] for key in ("database", "processedBucket", "scriptsBucket")} == {
+    assert {key: value for key, value in bundled.items() if key != "datasets"} == {
         "database": "emr_pipeline_test",
+        "rawBucket": "raw",
         "processedBucket": "processed",
         "scriptsBucket": "scripts",
+        "job": JOB,
     }
 
 
-def test_the_handler_is_found_from_anywhere():
-    assert dispatch.HANDLER.is_absolute()
-    assert dispatch.HANDLER.relative_to(Path(dispatch.__file__).resolve().parents[1]) == Path(
-        "functions/dispatcher/handler.py"
+def test_the_archive_brings_what_lambda_has_not_and_nothing_compiled(deployed: Deployment):
+    assets = deployed.one(aws.lambda_.Function).inputs["code"].assets
+    assert {"aws_lambda_powertools/__init__.py", "aws_xray_sdk/core/__init__.py", "wrapt/__init__.py"} <= set(assets)
+    assert not any(path.startswith(("boto3/", "botocore/")) for path in assets), "Lambda's runtime has them"
+    assert {path.rsplit(".", 1)[1] for path in assets} == {"py", "json"}, (
+        "a compiled file of this machine would not load on arm64, and a cache would change the archive each time"
     )
 
 
+def test_a_rollback_of_the_job_is_one_setting():
+    settings = OrchestrationSettings(job_version="fedcba9876543210")
+    assets = deploy(lambda: dispatcher(settings=settings)).one(aws.lambda_.Function).inputs["code"].assets
+    bundled = json.loads(assets["functions/dispatcher/datasets.json"].text)
+    assert bundled["job"] == "s3://scripts/jobs/fedcba9876543210/transform.py"
+
+
+def test_whenever_an_execution_ends_another_may_start(deployed: Deployment):
+    assert deployed.named("dispatcher-ended-rule").document("eventPattern") == {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {"stateMachineArn": [STATE_MACHINE], "status": ["ABORTED", "FAILED", "SUCCEEDED", "TIMED_OUT"]},
+    }
+
+
+def test_what_waits_is_looked_for_on_a_schedule_too(deployed: Deployment):
+    assert deployed.named("dispatcher-schedule-rule").inputs["scheduleExpression"] == "rate(5 minutes)"
+    settings = OrchestrationSettings(start_interval_minutes=1)
+    other = deploy(lambda: dispatcher(settings=settings)).named("dispatcher-schedule-rule")
+    assert other.inputs["scheduleExpression"] == "rate(1 minute)", "EventBridge refuses 'rate(1 minutes)'"
+
+
+@pytest.mark.parametrize("role", ["ended", "schedule"])
+def test_only_its_rules_call_the_function(deployed: Deployment, role: str):
+    permission = deployed.named(f"dispatcher-{role}-permission").inputs
+    assert permission["principal"] == "events.amazonaws.com"
+    assert permission["sourceArn"] == deployed.named(f"dispatcher-{role}-rule").state["arn"]
+    assert permission["sourceAccount"] == ENVIRONMENT.account_id
+    assert f"dispatcher-{role}-permission" in deployed.named(f"dispatcher-{role}-target").depends_on
+
+
 def test_bundled_settings_come_back_as_the_same_datasets():
-    bundled = bundled_settings(DATASETS, database="d", processed_bucket="p", scripts_bucket="s")
+    bundled = bundled_settings(
+        DATASETS, database="d", raw_bucket="r", processed_bucket="p", scripts_bucket="s", job="j"
+    )
     again = {name: DatasetSettings.model_validate(entry) for name, entry in bundled["datasets"].items()}
     assert again == DATASETS
 
@@ -258,6 +333,11 @@ def test_the_role_may_take_write_and_start_exactly_what_it_must():
         "Resource": "arn:aws:s3:::scripts/manifests/*",
     }
     assert found["StartExecutions"]["Resource"] == STATE_MACHINE
+    assert found["LookAtExecutions"]["Resource"] == (
+        "arn:aws:states:eu-west-1:111122223333:execution:emr-pipeline-test-pipeline:*"
+    )
+    assert found["UseLedger"]["Resource"] == "arn:aws:dynamodb:eu-west-1:111122223333:table/emr-pipeline-test-ledger"
+    assert "dynamodb:DeleteItem" not in found["UseLedger"]["Action"], "what happened to a file is never forgotten"
     actions = json.dumps([entry["Action"] for entry in found.values() if entry["Effect"] == "Allow"])
     assert "s3:GetObject" not in actions, "the dispatcher reads events, never data"
 
@@ -280,10 +360,11 @@ def test_network_interfaces_are_for_lambda_and_not_for_the_code():
 @pytest.mark.parametrize(
     ("sid", "service"),
     [
-        ("DecryptMessages", "sqs"),
+        ("UseMessagesKey", "sqs"),
         ("EncryptManifests", "s3"),
         ("EncryptInputs", "states"),
         ("ReadOwnEnvironment", "lambda"),
+        ("DecryptLedger", "dynamodb"),
     ],
 )
 def test_keys_are_usable_only_through_the_service_that_needs_them(sid: str, service: str):
