@@ -56,7 +56,10 @@ def test_a_task_group_of_none_costs_nothing() -> None:
 def test_a_switch_saves_what_it_takes_away(prod: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost, "SWITCHES", cost.SWITCHES[:1])
     ((switch, saved),) = cost.savings("prod")
-    assert saved == pytest.approx(2 * 730 * (0.048 + 0.005)), f"{switch.text} takes two of three gateways away"
+    alarms = 2 * 0.10
+    assert saved == pytest.approx(2 * 730 * (0.048 + 0.005) + alarms), (
+        f"{switch.text} takes two gateways and their alarms"
+    )
 
 
 @pytest.mark.parametrize("region", ["eu-central-1", "eu-west-1", "us-east-1"])
