@@ -110,6 +110,8 @@ def _shown(value: str) -> str:
 
 
 _SURROGATES: Final = re.compile(r"\\u[dD]800\\u[dD][cC]00-\\u[dD][bB][fF][fF]\\u[dD][fF][fF][fF]")
+# Java's flags hold from where they stand to the end of their group; Python's need a group of their own.
+_FLAG_TO_END_OF_GROUP: Final = re.compile(r"(?<=.)\(\?i\)([^()]*)")
 # Java takes a hyphen behind a class for itself: [\w-_].
 _CLASS_HYPHEN: Final = re.compile(r"(\\[wWdDsS])-(?!\])")
 # Java's classes by Unicode category, as ranges that Python's character classes can hold.
@@ -139,6 +141,7 @@ def compiled(pattern: str) -> re.Pattern[str] | None:
     for java, python in _JAVA_CLASSES.items():
         translated = translated.replace(java, python)
     translated = _CLASS_HYPHEN.sub(r"\1\-", translated)
+    translated = _FLAG_TO_END_OF_GROUP.sub(r"(?i:\1)", translated)
     try:
         return re.compile(translated)
     except re.error:

@@ -324,12 +324,15 @@ def _create_query(operation: Operation, inputs: Inputs) -> Created:
 
 
 def _read_query(operation: Operation, identifier: str, prior: State) -> State | None:
-    listed = operation.client("logs").describe_query_definitions(queryDefinitionNamePrefix=identifier)
+    # Its id is the name that it was made with, and the name may change since.
+    listed = operation.client("logs").describe_query_definitions()
     wanted = prior.get("queryDefinitionId")
     query = next((entry for entry in listed["queryDefinitions"] if entry["queryDefinitionId"] == wanted), None)
     if query is None:
         return None
+    identity = query["queryDefinitionId"]
     return {
+        "arn": f"arn:{operation.partition}:logs:{operation.region}:{operation.account}:query-definition:{identity}",
         "name": query["name"],
         "queryDefinitionId": query["queryDefinitionId"],
         "queryString": query["queryString"],

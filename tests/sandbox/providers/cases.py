@@ -841,6 +841,18 @@ CASES: tuple[Case, ...] = (
         label="queries",
     ),
     Case(
+        "aws:cloudwatch/compositeAlarm:CompositeAlarm",
+        # A rule that names alarms needs them; these two constants are rules too (CloudWatch guide, "Composite alarms").
+        lambda world: {"alarmName": "unhealthy", "alarmRule": "FALSE", "okActions": [world.topic_arn]},
+        changes={"alarmRule": "TRUE", "alarmDescription": "Now with words"},
+        replaces={"alarmName": "other", "actionsEnabled": False},
+    ),
+    Case(
+        "aws:cloudwatch/queryDefinition:QueryDefinition",
+        lambda world: {"name": "test/failures", "queryString": "fields @message", "logGroupNames": ["/one"]},
+        changes={"name": "test/others", "queryString": "fields @timestamp", "logGroupNames": ["/one", "/two"]},
+    ),
+    Case(
         "aws:cloudwatch/dashboard:Dashboard",
         lambda world: {"dashboardName": "test", "dashboardBody": dashboard("one")},
         changes={"dashboardBody": dashboard("two")},

@@ -14,7 +14,9 @@ from sandbox.service_models import ParameterRefusedError, check_parameters, comp
 
 SESSION = botocore.session.get_session()
 SERVICES = [
+    "budgets",
     "cloudwatch",
+    "dynamodb",
     "ec2",
     "emr",
     "events",
@@ -145,6 +147,10 @@ def test_patterns_in_java_syntax_are_translated() -> None:
     hyphen = compiled(r"[\w-_]*")
     assert hyphen is not None
     assert hyphen.fullmatch("a-b_c")
+    flagged = compiled("^(?![^:]*/action/|(?i).*<script>.*)[^:]+$")
+    assert flagged is not None
+    assert flagged.fullmatch("a/ACTION/b"), "the flag begins behind this"
+    assert not flagged.fullmatch("<SCRIPT>"), "and holds here"
     letters = compiled(r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$")
     assert letters is not None
     assert letters.fullmatch("Größe 1")
