@@ -14,6 +14,7 @@ from components.cluster import KerberizedEmrCluster, KerberizedEmrClusterArgs
 from components.dispatch import ObjectDispatcher, ObjectDispatcherArgs, log_group_name
 from components.encryption import EncryptionKeys, EncryptionKeysArgs
 from components.environment import AwsEnvironment
+from components.housekeeping import Housekeeping, HousekeepingArgs
 from components.job import PipelineJob, PipelineJobArgs
 from components.key_policies import Partners
 from components.ledger import ObjectLedger, ObjectLedgerArgs
@@ -149,6 +150,7 @@ def main() -> None:
             success_topic_arn=topics.success_topic_arn,
             warning_topic_arn=topics.warning_topic_arn,
             critical_topic_arn=topics.critical_topic_arn,
+            ledger_table_name=ledger.table_name,
             job=job.reference,
             realm=cluster.realm,
         ),
@@ -177,10 +179,35 @@ def main() -> None:
         here,
     )
 
+    housekeeping = Housekeeping(
+        "housekeeping",
+        HousekeepingArgs(
+            settings=settings.orchestration,
+            environment=environment,
+            datasets=list(settings.datasets),
+            release=settings.cluster.release,
+            certificate_expiry=cluster.certificate_expiry,
+            cluster_parameter_name=cluster.cluster_parameter_name,
+            job=job.reference,
+            realm=cluster.realm,
+            success_topic_arn=topics.success_topic_arn,
+            warning_topic_arn=topics.warning_topic_arn,
+            critical_topic_arn=topics.critical_topic_arn,
+            undelivered_queue_arn=topics.undelivered_queue_arn,
+            data_key_arn=keys.data_key_arn,
+            messages_key_arn=keys.messages_key_arn,
+            logs_key_arn=keys.logs_key_arn,
+            subnet_ids=network.private_subnet_ids,
+            security_group_id=network.function_security_group_id,
+        ),
+        here,
+    )
+
     alarms = PipelineAlarms(
         "alarms",
         PipelineAlarmsArgs(
             settings=settings.monitoring,
+            housekeeping_function_name=housekeeping.function_name,
             environment=environment,
             cluster_id=cluster.cluster_id,
             state_machine_arn=pipeline.state_machine_arn,

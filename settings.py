@@ -796,20 +796,43 @@ class OrchestrationSettings(SettingsModel):
     one that is deployed; an earlier one is a rollback, without touching anything else."""
     maximum_receive_count: int = Field(default=5, ge=1, le=1000)
     """Tries before a message goes to the dead-letter queue."""
-    cluster_wait_seconds: int = Field(default=60, ge=1)
+    cluster_wait_seconds: int = Field(default=60, ge=1, le=3600)
     """Seconds between two looks at a cluster that is starting."""
-    cluster_wait_attempts: int = Field(default=60, ge=1, le=1000)
+    cluster_wait_attempts: int = Field(default=60, ge=1, le=60)
     """Looks at a starting cluster before the execution gives up; a cluster starts in 10 to 30 minutes."""
-    step_poll_seconds: int = Field(default=30, ge=1)
-    """Seconds between two looks at a running step."""
+    cluster_replacement_hours: int = Field(default=12, ge=1, le=72)
+    """Hours that an execution waits for another cluster when its own is gone. It was told at once; this is the time to
+    bring a cluster back without having to drive anything again."""
+    cluster_replacement_poll_seconds: int = Field(default=300, ge=1, le=3600)
+    """Seconds between two looks for that cluster; more when the hours ask for more than 80 looks."""
+    busy_wait_minutes: int = Field(default=240, ge=1, le=1440)
+    """Minutes that an execution waits while EMR takes no more steps, because 256 of them wait or run."""
+    busy_poll_seconds: int = Field(default=60, ge=1, le=3600)
+    """Seconds between two tries to submit to a full cluster; more when the minutes ask for more than 48 tries."""
+    step_poll_seconds: int = Field(default=30, ge=1, le=3600)
+    """Seconds between two looks at a running step, for its first 60 looks; at most 100 more share what is left of its
+    time."""
     step_timeout_minutes: int = Field(default=240, ge=1, le=1440)
     """Minutes that a step may take before it is cancelled."""
+    step_attempts: int = Field(default=2, ge=1, le=2)
+    """Tries of a step in one execution. A second is made only when it can help: the job says that its error was of the
+    moment, the cluster ended, or the step died without a word. 1 leaves every repetition to a person."""
+    step_retry_seconds: int = Field(default=60, ge=1, le=3600)
+    """Seconds before that second try: a store that throttles needs a rest."""
     retry_interval_seconds: int = Field(default=5, ge=1, le=299)
     """First wait before a failed call is tried again; it doubles up to five minutes, with full jitter."""
     retry_attempts: int = Field(default=5, ge=1, le=5)
     """Further tries of a call that failed."""
     maximum_set_aside_ratio: float = Field(default=0.01, ge=0, le=1)
     """Share of records that may be set aside before the run counts as rejected."""
+    minimum_rows: int = Field(default=1, ge=0)
+    """Rows that a run must find, else it counts as rejected; 0 when files without rows are usual."""
+    volume_factor: float = Field(default=10, gt=1)
+    """How far a run's bytes a row may be from the dataset's mean of the last 30 days, as a factor either way, before it
+    counts as rejected. Compressed files differ from plain ones by about ten. Not compared before five runs."""
+    housekeeping_minutes: int = Field(default=15, ge=1, le=60)
+    """Minutes between two rounds of the housekeeping function: the longest that an execution which ended unheard stays
+    so when its event was lost too, and the resolution of the metrics of freshness and waiting."""
     executor_memory: str = Field(default="4g", pattern=r"^[1-9]\d*[mg]$")
     """Memory of a Spark executor."""
     log_retention_days: LogRetentionDays = 90

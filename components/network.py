@@ -37,7 +37,7 @@ FLOW_LOG_FORMAT = " ".join(
 SERVICES_OF_NODES = ("ec2", "elasticmapreduce", "glue", "kms", "logs", "monitoring", "sts")
 """Services that nodes call themselves: without NAT, only their endpoints lead there."""
 
-SERVICES_OF_FUNCTIONS = ("states",)
+SERVICES_OF_FUNCTIONS = ("elasticmapreduce", "monitoring", "sns", "ssm", "states")
 """Services that functions call beside S3 and DynamoDB: their security group leads to endpoints only."""
 
 FUNCTION_ADDRESSES = 2

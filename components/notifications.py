@@ -21,6 +21,9 @@ TOPICS: tuple[TopicName, ...] = ("success", "warning", "critical")
 EVENT_RULES = ("cluster-ended", "execution-ended", "key-endangered")
 """Event rules, by the last part of their names, that publish to the critical topic (`alarms` makes them)."""
 
+FUNCTION_RULES = ("housekeeping", "execution-unheard")
+"""Event rules that call the housekeeping function (`housekeeping` makes them); what they cannot deliver is kept too."""
+
 
 @dataclass(frozen=True)
 class NotificationTopicsArgs:
@@ -44,7 +47,11 @@ def rule_name(environment: AwsEnvironment, role: str) -> str:
 
 def rule_arns(environment: AwsEnvironment) -> list[str]:
     """ARNs of the event rules that publish to the critical topic."""
-    return [environment.arn("events", f"rule/{rule_name(environment, role)}") for role in EVENT_RULES]
+    return [_rule_arn(environment, role) for role in EVENT_RULES]
+
+
+def _rule_arn(environment: AwsEnvironment, role: str) -> str:
+    return environment.arn("events", f"rule/{rule_name(environment, role)}")
 
 
 def undelivered_queue_name(environment: AwsEnvironment) -> str:
@@ -157,7 +164,12 @@ def undelivered_queue_policy(environment: AwsEnvironment, queue_arn: str) -> Doc
                     "StringEquals": {"aws:SourceAccount": environment.account_id},
                 },
             ),
-            allow_event_rules(environment, "sqs:SendMessage", queue_arn, rule_arns(environment)),
+            allow_event_rules(
+                environment,
+                "sqs:SendMessage",
+                queue_arn,
+                [*rule_arns(environment), *(_rule_arn(environment, role) for role in FUNCTION_RULES)],
+            ),
             refuse_plain_text("sqs:*", queue_arn),
         ]
     )

@@ -1,4 +1,9 @@
-"""The state machine that takes a manifest to a cluster and tells what came of it."""
+"""The state machine that takes a manifest to a cluster and tells what came of it.
+
+Each deployment that changes it publishes a version, and executions are started through the alias ``live``, which names
+the newest: a run that is under way keeps the definition that it began with (Step Functions guide, "State machine
+versions").
+"""
 
 from __future__ import annotations
 
@@ -17,6 +22,9 @@ from settings import ConfigurationError, OrchestrationSettings
 if TYPE_CHECKING:
     from components.job import JobReference
     from components.storage import PipelineBucket
+
+ALIAS = "live"
+"""Name of the alias that executions are started through."""
 
 REPORT_PREFIX = "_reports/"
 """Where run reports lie in the processed bucket."""
@@ -49,8 +57,10 @@ class PipelineStateMachineArgs:
     success_topic_arn: pulumi.Input[str]
     warning_topic_arn: pulumi.Input[str]
     critical_topic_arn: pulumi.Input[str]
+    ledger_table_name: str
+    """DynamoDB table of the ledger."""
     job: JobReference
-    """The Spark job."""
+    """The Spark job; an execution is told which version of it to run, and runs it through its wrapper."""
     realm: str
     """Kerberos realm of the cluster."""
 
@@ -75,11 +85,17 @@ def state_machine_arn(environment: AwsEnvironment) -> str:
     return environment.arn("states", f"stateMachine:{state_machine_name(environment)}")
 
 
+def alias_arn(environment: AwsEnvironment) -> str:
+    """ARN of the alias, known before it exists."""
+    return f"{state_machine_arn(environment)}:{ALIAS}"
+
+
 def role_statements(
     environment: AwsEnvironment,
     *,
     cluster_parameter_name: str,
     processed_bucket: str,
+    ledger_table_arn: str,
     data_key_arn: str,
     messages_key_arn: str,
     topic_arns: list[str],
@@ -119,6 +135,25 @@ def role_statements(
             ["kms:Decrypt"],
             [data_key_arn],
             condition={"StringEquals": {via: f"s3.{environment.region}.{environment.dns_suffix}"}},
+        ),
+        statement(
+            # The entry of the manifest and the history of the dataset, nothing else of the ledger.
+            "KeepLedger",
+            ["dynamodb:UpdateItem"],
+            [ledger_table_arn],
+            condition={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["manifest#*"]}},
+        ),
+        statement(
+            "ReadHistory",
+            ["dynamodb:GetItem"],
+            [ledger_table_arn],
+            condition={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["history#*"]}},
+        ),
+        statement(
+            "DecryptLedger",
+            ["kms:Decrypt"],
+            [data_key_arn],
+            condition={"StringEquals": {via: f"dynamodb.{environment.region}.{environment.dns_suffix}"}},
         ),
         statement("Notify", ["sns:Publish"], topic_arns),
         statement(
@@ -179,9 +214,11 @@ def role_statements(
 
 
 class PipelineStateMachine(pulumi.ComponentResource):
-    """The state machine with its role and its log group."""
+    """The state machine with its role, its log group and its alias."""
 
     state_machine_arn: pulumi.Output[str]
+    alias_arn: pulumi.Output[str]
+    """What executions are started through; known when it leads to the newest version."""
     state_machine_name: str
     """Known in preview."""
     log_group_name: str
@@ -214,6 +251,7 @@ class PipelineStateMachine(pulumi.ComponentResource):
                 environment,
                 cluster_parameter_name=args.cluster_parameter_name,
                 processed_bucket=args.processed.name,
+                ledger_table_arn=environment.arn("dynamodb", f"table/{args.ledger_table_name}"),
                 data_key_arn=arns[0],
                 messages_key_arn=arns[1],
                 topic_arns=arns[2:],
@@ -221,8 +259,9 @@ class PipelineStateMachine(pulumi.ComponentResource):
         )
         role, _ = create_role(
             f"{name}-role",
-            description=f"Executions of {self.state_machine_name}: run steps, read reports, tell the outcome",
-            trust=service_trust(environment, "states", source_arn=state_machine_arn(environment)),
+            description=f"Executions of {self.state_machine_name}: run steps, read reports, keep the ledger, tell",
+            # Executions of a version may come under its own ARN.
+            trust=service_trust(environment, "states", source_arn=f"{state_machine_arn(environment)}*"),
             parent=self,
         )
         grant = aws.iam.RolePolicy(
@@ -233,9 +272,9 @@ class PipelineStateMachine(pulumi.ComponentResource):
         )
 
         definition = pulumi.Output.all(
-            args.success_topic_arn, args.warning_topic_arn, args.critical_topic_arn, args.job.uri
+            success=args.success_topic_arn, warning=args.warning_topic_arn, critical=args.critical_topic_arn
         ).apply(
-            lambda values: json.dumps(
+            lambda topics: json.dumps(
                 state_machine_definition(
                     settings,
                     Surroundings(
@@ -245,10 +284,11 @@ class PipelineStateMachine(pulumi.ComponentResource):
                         cluster_parameter_name=args.cluster_parameter_name,
                         scripts_bucket=args.scripts.name,
                         processed_bucket=args.processed.name,
-                        success_topic_arn=values[0],
-                        warning_topic_arn=values[1],
-                        critical_topic_arn=values[2],
-                        job_uri=values[3],
+                        ledger_table_name=args.ledger_table_name,
+                        success_topic_arn=topics["success"],
+                        warning_topic_arn=topics["warning"],
+                        critical_topic_arn=topics["critical"],
+                        job_uri=args.job.uri,
                         wrapper_uri=args.job.wrapper_uri,
                         region=environment.region,
                         realm=args.realm,
@@ -262,6 +302,7 @@ class PipelineStateMachine(pulumi.ComponentResource):
             type="STANDARD",
             role_arn=role.arn,
             definition=definition,
+            publish=True,
             logging_configuration=aws.sfn.StateMachineLoggingConfigurationArgs(
                 level="ALL",
                 # Inputs and reports name files, and reasons may quote records: they stay out of the logs.
@@ -278,10 +319,23 @@ class PipelineStateMachine(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[grant, args.job.object, args.job.wrapper_object]),
         )
 
+        alias = aws.sfn.Alias(
+            f"{name}-alias",
+            name=ALIAS,
+            description="The version that new executions run",
+            routing_configurations=[
+                aws.sfn.AliasRoutingConfigurationArgs(
+                    state_machine_version_arn=machine.state_machine_version_arn, weight=100
+                )
+            ],
+            opts=child,
+        )
         self.state_machine_arn = machine.arn
+        self.alias_arn = alias.arn
         self.register_outputs(
             {
                 "stateMachineArn": self.state_machine_arn,
+                "aliasArn": self.alias_arn,
                 "stateMachineName": self.state_machine_name,
                 "logGroupName": self.log_group_name,
             }

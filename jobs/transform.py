@@ -50,9 +50,10 @@ Layout
 
 Report
     ``{"version": 1, "dataset", "manifest", "application", "rows": {"in", "out", "setAside"}, "bytes": {"in", "out"},
-    "files": {"in", "out"}, "partitions": [first 100], "partitionCount", "setAsideReasons": {first 20, most frequent},
-    "setAsideRatio", "rejectedObjects": [first 100 {"object", "reason"}], "rejectedCount", "seconds", "startedAt",
-    "finishedAt", "error": null | text}``
+    "bytesPerRow": bytes in / rows in, "files": {"in", "out"}, "partitions": [first 100], "partitionCount",
+    "setAsideReasons": {first 20, most frequent}, "setAsideRatio", "rejectedObjects": [first 100 {"object", "reason"}],
+    "rejectedCount", "seconds", "startedAt", "finishedAt", "error": null | text,
+    "transient": null | whether another try of the run may end otherwise}``
 
 Session settings: see `SESSION_SETTINGS`; the Glue endpoint is Spark's ``spark.emr_pipeline.glue.endpoint`` when set.
 """
@@ -189,7 +190,11 @@ S = TypeVar("S")
 
 
 class JobError(Exception):
-    """Something that stops the run and that a person can put right; its text is the whole message."""
+    """Something that stops the run, and that may pass by itself; its text is the whole message."""
+
+
+class InputError(JobError):
+    """A mistake in the manifest or in its objects, which a person has to put right: another try ends the same."""
 
 
 # --- plain helpers ---------------------------------------------------------------------------------------------------
@@ -263,12 +268,12 @@ def parse_manifest(text: str, where: str) -> Manifest:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise JobError(f"manifest {where}: is not JSON: {error}") from None
+        raise InputError(f"manifest {where}: is not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise JobError(f"manifest {where}: is not a JSON object")
+        raise InputError(f"manifest {where}: is not a JSON object")
     version = document.get("version")
     if version != MANIFEST_VERSION:
-        raise JobError(f"manifest {where}: version is {json.dumps(version)}, this job reads {MANIFEST_VERSION}")
+        raise InputError(f"manifest {where}: version is {json.dumps(version)}, this job reads {MANIFEST_VERSION}")
     try:
         definition = document["definition"]
         columns = tuple(
@@ -293,21 +298,21 @@ def parse_manifest(text: str, where: str) -> Manifest:
             ),
         )
     except KeyError as error:
-        raise JobError(f"manifest {where}: {error} is missing") from None
+        raise InputError(f"manifest {where}: {error} is missing") from None
     except (TypeError, AttributeError, ValueError) as error:
-        raise JobError(f"manifest {where}: a value is of the wrong kind: {error}") from None
+        raise InputError(f"manifest {where}: a value is of the wrong kind: {error}") from None
     if manifest.format not in ("csv", "json", "parquet"):
-        raise JobError(f"manifest {where}: format is {manifest.format!r}; allowed: csv, json, parquet")
+        raise InputError(f"manifest {where}: format is {manifest.format!r}; allowed: csv, json, parquet")
     for column in columns:
         if column.type not in SPARK_TYPES:
-            raise JobError(
+            raise InputError(
                 "manifest {}: column {} has type {!r}; allowed: {}".format(
                     where, column.name, column.type, ", ".join(SPARK_TYPES)
                 )
             )
     unknown = [name for name in manifest.partition_by if name not in manifest.names]
     if unknown:
-        raise JobError("manifest {}: partitionBy names undeclared columns: {}".format(where, ", ".join(unknown)))
+        raise InputError("manifest {}: partitionBy names undeclared columns: {}".format(where, ", ".join(unknown)))
     return manifest
 
 
@@ -669,7 +674,7 @@ def inspect_all(files: Files, manifest: Manifest) -> tuple[list[Inspected], list
     good = [look for look in looks if look.reason is None]
     bad = [look for look in looks if look.reason is not None]
     if bad and not good and all(str(look.reason).startswith(DENIED) for look in bad):
-        raise JobError(f"none of {len(bad)} objects can be read; {bad[0].object.uri} {bad[0].reason}")
+        raise InputError(f"none of {len(bad)} objects can be read; {bad[0].object.uri} {bad[0].reason}")
     return good, [Rejection(look.object.uri, str(look.reason)) for look in bad]
 
 
@@ -1307,7 +1312,7 @@ class Progress:
     rejected: tuple[Rejection, ...] = ()
 
 
-def report(progress: Progress, finished: datetime, error: str | None) -> dict[str, Any]:
+def report(progress: Progress, finished: datetime, error: str | None, transient: bool | None = None) -> dict[str, Any]:
     """The run report; lists are cut so that it stays well under 200 KB."""
     rows_in = progress.rows + progress.set_aside
     reasons = sorted(progress.reasons, key=lambda pair: (-pair[1], pair[0]))[:REPORTED_REASONS]
@@ -1318,6 +1323,7 @@ def report(progress: Progress, finished: datetime, error: str | None) -> dict[st
         "application": progress.application,
         "rows": {"in": rows_in, "out": progress.rows, "setAside": progress.set_aside},
         "bytes": {"in": progress.bytes_in, "out": progress.bytes_out},
+        "bytesPerRow": progress.bytes_in / rows_in if rows_in else 0.0,
         "files": {"in": progress.files_in, "out": progress.files_out},
         "partitions": [shortened(partition, 500) for partition in progress.partitions[:REPORTED_PARTITIONS]],
         "partitionCount": len(progress.partitions),
@@ -1332,6 +1338,7 @@ def report(progress: Progress, finished: datetime, error: str | None) -> dict[st
         "startedAt": timestamp(progress.started),
         "finishedAt": timestamp(finished),
         "error": error,
+        "transient": transient,
     }
 
 
@@ -1388,17 +1395,20 @@ def run(spark: SparkSession, manifest_uri: str, report_uri: str) -> int:
     files = Files(spark)
     progress = Progress(manifest_uri, str(spark.sparkContext.applicationId), datetime.now(timezone.utc))
     problem: str | None = None
+    transient: bool | None = None
     try:
         process(spark, files, progress)
     except JobError as error:
         problem = str(error)
+        transient = not isinstance(error, InputError)
         log("error: " + problem)
     except BaseException as error:
         problem = describe(error) if isinstance(error, Exception) else type(error).__name__
+        transient = False
         raise
     finally:
         try:
-            document = report(progress, datetime.now(timezone.utc), problem)
+            document = report(progress, datetime.now(timezone.utc), problem, transient)
             files.write_text(report_uri, json.dumps(document, ensure_ascii=False))
         except JAVA_ERRORS as error:
             log(f"error: report {report_uri} cannot be written: {describe(error)}")

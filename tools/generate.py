@@ -8,7 +8,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from policies import document
-from tools import configuration_document, cost, keys_document, monitoring_documents, permissions, stack_schema
+from tools import (
+    configuration_document,
+    cost,
+    keys_document,
+    monitoring_documents,
+    permissions,
+    stack_schema,
+    state_machine_document,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,6 +29,7 @@ FILES: Mapping[Path, Callable[[], str]] = {
     monitoring_documents.MONITORING: monitoring_documents.monitoring,
     cost.PAGE: cost.render,
     permissions.FILE: permissions.render,
+    state_machine_document.FILE: state_machine_document.render,
 }
 """What is made, and the function that makes its text."""
 

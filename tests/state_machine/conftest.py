@@ -27,6 +27,10 @@ def settings() -> OrchestrationSettings:
         step_poll_seconds=1,
         retry_interval_seconds=1,
         retry_attempts=2,
+        cluster_replacement_hours=1,
+        cluster_replacement_poll_seconds=1,
+        busy_poll_seconds=1,
+        step_retry_seconds=1,
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from components.endpoint_policies import account_only, dynamodb_endpoint, s3_endpoint
 from components.existing_network import EMR_TAG
-from components.network import SERVICES_OF_NODES, SecureVpc, SecureVpcArgs
+from components.network import SERVICES_OF_FUNCTIONS, SERVICES_OF_NODES, SecureVpc, SecureVpcArgs
 from components.network_acls import private_entries, public_entries
 from components.security_rules import EMR_GROUPS, GROUPS, network_rules
 from settings import ConfigurationError, KerberosServerSettings, NetworkSettings, parse
@@ -422,7 +422,7 @@ def test_a_network_that_the_largest_cluster_outgrows_is_refused_with_the_sum():
     assert network(cidr_block="10.20.0.0/22", most_nodes=100).all(aws.ec2.Subnet), "and a smaller one is not"
 
 
-@pytest.mark.parametrize("service", SERVICES_OF_NODES)
+@pytest.mark.parametrize("service", sorted(set(SERVICES_OF_NODES) - set(SERVICES_OF_FUNCTIONS)))
 def test_without_nat_an_endpoint_that_nodes_need_cannot_be_left_out(service: str):
     others = tuple(name for name in NetworkSettings().interface_endpoints if name != service)
     with pytest.raises(ConfigurationError, match=rf"interfaceEndpoints lacks {service}: nodes \(natGateways is none\)"):
@@ -430,6 +430,8 @@ def test_without_nat_an_endpoint_that_nodes_need_cannot_be_left_out(service: str
     assert service not in network(nat_gateways="single", interface_endpoints=others).result.endpoint_services
 
 
-def test_functions_always_need_their_endpoints():
-    with pytest.raises(ConfigurationError, match="interfaceEndpoints lacks states: functions"):
-        network(nat_gateways="single", interface_endpoints=("kms",))
+@pytest.mark.parametrize("service", SERVICES_OF_FUNCTIONS)
+def test_functions_always_need_their_endpoints(service: str):
+    others = tuple(name for name in NetworkSettings().interface_endpoints if name != service)
+    with pytest.raises(ConfigurationError, match=f"interfaceEndpoints lacks {service}: functions"):
+        network(nat_gateways="single", interface_endpoints=others)

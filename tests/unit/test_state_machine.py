@@ -13,6 +13,7 @@ from components.environment import AwsEnvironment
 from components.state_machine import (
     PipelineStateMachine,
     PipelineStateMachineArgs,
+    alias_arn,
     role_statements,
     state_machine_arn,
     state_machine_name,
@@ -26,6 +27,7 @@ MESSAGES_KEY = ENVIRONMENT.arn("kms", "key/messages")
 SUCCESS = ENVIRONMENT.arn("sns", "emr-pipeline-test-success")
 WARNING = ENVIRONMENT.arn("sns", "emr-pipeline-test-warning")
 CRITICAL = ENVIRONMENT.arn("sns", "emr-pipeline-test-critical")
+LEDGER = ENVIRONMENT.arn("dynamodb", "table/emr-pipeline-test-ledger")
 NAME = "emr-pipeline-test-pipeline"
 
 
@@ -70,6 +72,7 @@ def machine(environment: AwsEnvironment = ENVIRONMENT) -> PipelineStateMachine:
             success_topic_arn=SUCCESS,
             warning_topic_arn=WARNING,
             critical_topic_arn=CRITICAL,
+            ledger_table_name="emr-pipeline-test-ledger",
             job=job,  # pyright: ignore[reportArgumentType]
             realm="EU-WEST-1.COMPUTE.INTERNAL",
         ),
@@ -78,13 +81,15 @@ def machine(environment: AwsEnvironment = ENVIRONMENT) -> PipelineStateMachine:
 
 @pytest.fixture(scope="module")
 def deployed() -> Deployment:
-    return deploy(machine)
+    version = {"stateMachineVersionArn": f"{state_machine_arn(ENVIRONMENT)}:1"}
+    return deploy(machine, computed={aws.sfn.StateMachine: lambda name, inputs: version})
 
 
 def statements(**changes: Any) -> dict[str, dict[str, Any]]:
     known: dict[str, Any] = {
         "cluster_parameter_name": "/emr-pipeline/test/cluster-id",
         "processed_bucket": "processed",
+        "ledger_table_arn": LEDGER,
         "data_key_arn": DATA_KEY,
         "messages_key_arn": MESSAGES_KEY,
         "topic_arns": [SUCCESS, WARNING, CRITICAL],
@@ -138,7 +143,9 @@ def test_its_definition_carries_what_it_was_given(deployed: Deployment):
     assert states["ExplainSetAside"]["Parameters"]["topic"] == WARNING
     assert states["ExplainStepFailed"]["Parameters"]["topic"] == CRITICAL
     arguments = states["SubmitStep"]["Parameters"]["Step"]["HadoopJarStep"]["Args.$"]
-    assert "'s3://scripts/jobs/0123456789abcdef/transform.py'" in arguments
+    assert states["PinJob"]["Result"] == "s3://scripts/jobs/0123456789abcdef/transform.py"
+    assert "'s3://scripts/jobs/fedcba9876543210/run_step.sh'" in arguments
+    assert states["ClaimManifest"]["Parameters"]["TableName"] == "emr-pipeline-test-ledger"
     assert "'EU-WEST-1.COMPUTE.INTERNAL'" in arguments
 
 
@@ -147,7 +154,7 @@ def test_only_this_state_machine_may_assume_the_role(deployed: Deployment):
     assert trust["Principal"] == {"Service": "states.amazonaws.com"}
     assert trust["Condition"] == {
         "StringEquals": {"aws:SourceAccount": ENVIRONMENT.account_id},
-        "ArnLike": {"aws:SourceArn": state_machine_arn(ENVIRONMENT)},
+        "ArnLike": {"aws:SourceArn": f"{state_machine_arn(ENVIRONMENT)}*"},
     }
 
 
@@ -182,7 +189,28 @@ def test_the_role_reads_reports_and_nothing_else_of_the_data():
     assert writes == []
 
 
-@pytest.mark.parametrize("sid", ["DecryptReports", "EncryptNotifications", "EncryptExecutions", "EncryptLogDelivery"])
+def test_the_role_writes_manifests_and_reads_history_and_nothing_else_of_the_ledger():
+    written, read = statements()["KeepLedger"], statements()["ReadHistory"]
+    assert written["Action"] == "dynamodb:UpdateItem"
+    assert written["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["manifest#*"]}}
+    assert read["Action"] == "dynamodb:GetItem"
+    assert read["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["history#*"]}}
+    assert written["Resource"] == read["Resource"] == LEDGER
+
+
+def test_an_execution_keeps_the_definition_that_it_began_with(deployed: Deployment):
+    registered, alias = deployed.one(aws.sfn.StateMachine), deployed.one(aws.sfn.Alias)
+    assert registered.inputs["publish"] is True, "each change is a version of its own"
+    (route,) = alias.inputs["routingConfigurations"]
+    assert route["weight"] == 100
+    assert route["stateMachineVersionArn"] == f"{state_machine_arn(ENVIRONMENT)}:1", "the newest version"
+    assert alias.inputs["name"] == "live"
+    assert alias_arn(ENVIRONMENT) == f"{state_machine_arn(ENVIRONMENT)}:live"
+
+
+@pytest.mark.parametrize(
+    "sid", ["DecryptLedger", "DecryptReports", "EncryptNotifications", "EncryptExecutions", "EncryptLogDelivery"]
+)
 def test_keys_are_usable_only_for_what_they_are_for(sid: str):
     assert statements()[sid]["Condition"]["StringEquals"], f"{sid} would let the role use the key for anything"
 
@@ -196,6 +224,8 @@ def test_actions_of_the_role_cover_the_calls_of_the_definition(deployed: Deploym
         "elasticmapreduce:addStep": "elasticmapreduce:AddJobFlowSteps",
         "elasticmapreduce:cancelStep": "elasticmapreduce:CancelSteps",
         "aws-sdk:s3:getObject": "s3:GetObject",
+        "dynamodb:getItem": "dynamodb:GetItem",
+        "dynamodb:updateItem": "dynamodb:UpdateItem",
         "aws-sdk:cloudwatch:putMetricData": "cloudwatch:PutMetricData",
         "sns:publish": "sns:Publish",
     }

@@ -1,4 +1,7 @@
-"""Step Functions: state machines. Source: terraform-provider-aws ``internal/service/sfn/state_machine.go``."""
+"""Step Functions: state machines and their aliases.
+
+Sources: terraform-provider-aws ``internal/service/sfn/{state_machine,alias}.go``.
+"""
 
 from __future__ import annotations
 
@@ -73,6 +76,7 @@ def _read(operation: Operation, identifier: str, prior: State) -> State | None:
     if machine is None or machine.get("status") == "DELETING":
         return None
     tags = client.list_tags_for_resource(resourceArn=identifier)
+    newest_first = client.list_state_machine_versions(stateMachineArn=identifier)["stateMachineVersions"]
     logging = machine.get("loggingConfiguration") or {}
     destinations = logging.get("destinations") or [{}]
     state: State = {
@@ -86,7 +90,7 @@ def _read(operation: Operation, identifier: str, prior: State) -> State | None:
         "creationDate": machine["creationDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
         "description": machine.get("description") or "",
         "versionDescription": "",
-        "stateMachineVersionArn": "",
+        "stateMachineVersionArn": newest_first[0]["stateMachineVersionArn"] if newest_first else "",
         "revisionId": machine.get("revisionId") or "",
         "tracingConfiguration": machine.get("tracingConfiguration") or {"enabled": False},
         "loggingConfiguration": given(
@@ -137,7 +141,68 @@ def _remove_tags(operation: Operation, identifier: str, state: State, keys: list
     operation.client("stepfunctions").untag_resource(resourceArn=identifier, tagKeys=keys)
 
 
+# -- aliases -----------------------------------------------------------------------------------------------------------
+
+
+def _routes(inputs: Inputs) -> list[dict[str, Any]]:
+    return [
+        {"stateMachineVersionArn": route["stateMachineVersionArn"], "weight": route["weight"]}
+        for route in inputs["routingConfigurations"]
+    ]
+
+
+def _check_alias(inputs: Inputs) -> Iterable[tuple[str, str]]:
+    routes = inputs.get("routingConfigurations") or []
+    if len(routes) > 2:
+        yield "routingConfigurations", f"routingConfigurations has {len(routes)} entries; an alias routes to 1 or 2"
+
+
+def _create_alias(operation: Operation, inputs: Inputs) -> str:
+    made = operation.client("stepfunctions").create_state_machine_alias(
+        name=inputs["name"], routingConfiguration=_routes(inputs), **given(description=inputs.get("description"))
+    )
+    return made["stateMachineAliasArn"]
+
+
+def _read_alias(operation: Operation, identifier: str, prior: State) -> State | None:
+    client = operation.client("stepfunctions")
+    alias = found(lambda: client.describe_state_machine_alias(stateMachineAliasArn=identifier), *_MISSING)
+    if alias is None:
+        return None
+    return {
+        "arn": identifier,
+        "name": alias["name"],
+        "description": alias.get("description") or "",
+        "creationDate": alias["creationDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "routingConfigurations": [dict(route) for route in alias["routingConfiguration"]],
+    }
+
+
+def _update_alias(operation: Operation, change: Change) -> None:
+    operation.client("stepfunctions").update_state_machine_alias(
+        stateMachineAliasArn=change.id,
+        description=change.inputs.get("description", ""),
+        routingConfiguration=_routes(change.inputs),
+    )
+
+
+def _delete_alias(operation: Operation, identifier: str, state: State) -> None:
+    client = operation.client("stepfunctions")
+    absent(lambda: client.delete_state_machine_alias(stateMachineAliasArn=identifier), *_MISSING)
+
+
 TYPES = (
+    ResourceType(
+        token="aws:sfn/alias:Alias",
+        source="alias.go",
+        handles=names("name description routingConfigurations"),
+        replaces=names("name"),
+        create=_create_alias,
+        read=_read_alias,
+        update=_update_alias,
+        delete=_delete_alias,
+        check=_check_alias,
+    ),
     ResourceType(
         token="aws:sfn/stateMachine:StateMachine",
         source="state_machine.go",
@@ -153,7 +218,11 @@ TYPES = (
         documents={"definition": state_machine_definition},
         replaces=names("name namePrefix type"),
         not_read={"publish": "an argument of calls, not an attribute"},
-        recomputed={"revisionId": names("definition roleArn") | _SETTINGS},
+        # A version is published with every change: stateMachineUpdateComputedAttributesOnPublish.
+        recomputed={
+            "revisionId": names("definition roleArn") | _SETTINGS,
+            "stateMachineVersionArn": names("definition roleArn publish") | _SETTINGS,
+        },
         create=_create,
         read=_read,
         update=_update,

@@ -1,0 +1,402 @@
+"""What keeps the stack's books straight: a function that settles executions which ended unheard, and measures.
+
+::
+
+    every few minutes ──────────────► housekeeping function ─► ledger, metrics, topics, cancelled steps
+    execution FAILED, ABORTED, … ──►
+
+See ``functions/housekeeping/handler.py`` for what it does. It is watched in turn: it counts its own complete runs
+(``HousekeepingRuns``), and an event that it failed on goes to the critical topic.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pulumi
+import pulumi_aws as aws
+
+from components.dispatch import ARCHITECTURE, RUNTIME, log_group_name
+from components.emr_release import support
+from components.environment import AwsEnvironment
+from components.iam import Document, create_role, policy_document, service_trust, statement
+from components.job import CALL_WRAPPER
+from components.ledger import MANIFESTS_BY_STATE, ledger_statements, table_name
+from components.notifications import FUNCTION_RULES, rule_name
+from components.state_machine import state_machine_arn, state_machine_name
+from components.state_machine_definition import FAILURES, METRIC_NAMESPACE
+from components.state_machine_definition.outcomes import (
+    EXECUTION_ABORTED,
+    EXECUTION_TIMED_OUT,
+    INTERNAL_ERROR,
+    Failure,
+)
+from settings import OrchestrationSettings
+
+if TYPE_CHECKING:
+    from components.job import JobReference
+
+HANDLER = Path(__file__).resolve().parent.parent / "functions" / "housekeeping" / "handler.py"
+"""Source of the function."""
+
+MEMORY_MEGABYTES = 512
+TIMEOUT_SECONDS = 300
+"""A call settles what there is, one execution after the other."""
+
+
+@dataclass(frozen=True)
+class HousekeepingArgs:
+    """What `Housekeeping` is made of."""
+
+    settings: OrchestrationSettings
+    environment: AwsEnvironment
+    datasets: Sequence[str]
+    """Names of the datasets."""
+    release: str
+    """EMR release of the cluster."""
+    certificate_expiry: pulumi.Input[str]
+    """When the cluster's certificate runs out, ISO 8601."""
+    cluster_parameter_name: str
+    """SSM parameter that holds the cluster's id."""
+    job: JobReference
+    """Its wrapper stops YARN applications."""
+    realm: str
+    """Kerberos realm of the cluster."""
+    success_topic_arn: pulumi.Input[str]
+    warning_topic_arn: pulumi.Input[str]
+    critical_topic_arn: pulumi.Input[str]
+    undelivered_queue_arn: pulumi.Input[str]
+    """Keeps events that could not be delivered to the function."""
+    data_key_arn: pulumi.Input[str]
+    """Encrypts ledger, executions, and the function's environment."""
+    messages_key_arn: pulumi.Input[str]
+    """Encrypts the topics."""
+    logs_key_arn: pulumi.Input[str]
+    """Encrypts the function's log group."""
+    subnet_ids: Sequence[pulumi.Input[str]]
+    """Private subnets that the function runs in."""
+    security_group_id: pulumi.Input[str]
+    """Security group of functions."""
+
+
+def function_name(environment: AwsEnvironment) -> str:
+    """Name of the function."""
+    return f"{environment.project}-{environment.stack}-housekeeping"
+
+
+def rule_names(environment: AwsEnvironment) -> dict[str, str]:
+    """Names of the event rules, by what they select."""
+    return {
+        role: rule_name(environment, part) for role, part in zip(("schedule", "status"), FUNCTION_RULES, strict=True)
+    }
+
+
+def status_pattern(environment: AwsEnvironment) -> Document:
+    """Ends that may have gone by the failure path; the function tells which did."""
+    return {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {"stateMachineArn": [state_machine_arn(environment)], "status": ["FAILED", "TIMED_OUT", "ABORTED"]},
+    }
+
+
+def _described(failure: Failure) -> dict[str, str]:
+    return {
+        "name": failure.name,
+        "state": failure.state,
+        "severity": failure.severity,
+        "advice": failure.advice,
+    }
+
+
+def bundled_settings(
+    environment: AwsEnvironment,
+    settings: OrchestrationSettings,
+    *,
+    datasets: Sequence[str],
+    release: str,
+    cluster_parameter_name: str,
+    wrapper_uri: str,
+    realm: str,
+) -> Document:
+    """What the function reads from ``housekeeping.json`` beside its code."""
+    period = support(release)
+    ends = (period.ends or period.standard_until) if period else None
+    return {
+        "title": f"{environment.project}-{environment.stack}",
+        "stack": environment.stack,
+        "datasets": sorted(datasets),
+        "namespace": METRIC_NAMESPACE,
+        "state_machine_arn": state_machine_arn(environment),
+        "ledger_table": table_name(environment),
+        "ledger_index": MANIFESTS_BY_STATE,
+        "cluster_parameter": cluster_parameter_name,
+        "stop_arguments": ["bash", "-c", CALL_WRAPPER, "call", wrapper_uri, environment.region, "--stop", realm],
+        "volume_factor": settings.volume_factor,
+        "failures": {failure.name: _described(failure) for failure in FAILURES},
+        "settled": {
+            status: _described(failure)
+            for status, failure in {
+                "ABORTED": EXECUTION_ABORTED,
+                "TIMED_OUT": EXECUTION_TIMED_OUT,
+                "FAILED": INTERNAL_ERROR,
+            }.items()
+        },
+        "support_ends": ends.isoformat() if ends else "",
+    }
+
+
+def role_statements(
+    environment: AwsEnvironment,
+    *,
+    cluster_parameter_name: str,
+    data_key_arn: str,
+    messages_key_arn: str,
+    success_topic_arn: str,
+    warning_topic_arn: str,
+    critical_topic_arn: str,
+) -> list[Document]:
+    """What the function may do."""
+    name = function_name(environment)
+    machine = state_machine_arn(environment)
+    interfaces = [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:UnassignPrivateIpAddresses",
+    ]
+    lookups = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+
+    def via(service: str) -> dict[str, dict[str, str]]:
+        return {"StringEquals": {"kms:ViaService": f"{service}.{environment.region}.{environment.dns_suffix}"}}
+
+    return [
+        statement(
+            "ReadExecutions",
+            ["states:DescribeExecution"],
+            [environment.arn("states", f"execution:{state_machine_name(environment)}:*")],
+        ),
+        statement(
+            # Step Functions guide, "Data at rest encryption": whoever reads an encrypted execution uses its key.
+            "DecryptExecutions",
+            ["kms:Decrypt"],
+            [data_key_arn],
+            condition={
+                "StringEquals": {
+                    "kms:ViaService": f"states.{environment.region}.{environment.dns_suffix}",
+                    "kms:EncryptionContext:aws:states:stateMachineArn": machine,
+                }
+            },
+        ),
+        *ledger_statements(
+            environment, data_key_arn, ["dynamodb:GetItem", "dynamodb:UpdateItem"], index_actions=["dynamodb:Query"]
+        ),
+        statement(
+            "CancelSteps",
+            ["elasticmapreduce:AddJobFlowSteps", "elasticmapreduce:CancelSteps", "elasticmapreduce:ListSteps"],
+            # Clusters come and go; their tags, which the provider puts on everything of this stack, stay.
+            [environment.arn("elasticmapreduce", "cluster/*")],
+            condition={
+                "StringEquals": {
+                    "elasticmapreduce:ResourceTag/Project": environment.project,
+                    "elasticmapreduce:ResourceTag/Environment": environment.stack,
+                }
+            },
+        ),
+        statement("FindCluster", ["ssm:GetParameter"], [environment.arn("ssm", f"parameter{cluster_parameter_name}")]),
+        statement("Notify", ["sns:Publish"], [warning_topic_arn, critical_topic_arn]),
+        statement(
+            "EncryptNotifications", ["kms:Decrypt", "kms:GenerateDataKey"], [messages_key_arn], condition=via("sns")
+        ),
+        statement(
+            "CountSubscriptions",
+            ["sns:ListSubscriptionsByTopic"],
+            [success_topic_arn, warning_topic_arn, critical_topic_arn],
+        ),
+        statement(
+            # PutMetricData knows no resources (Service authorization reference); the namespace bounds it instead.
+            "PublishMetrics",
+            ["cloudwatch:PutMetricData"],
+            ["*"],
+            condition={"StringEquals": {"cloudwatch:namespace": METRIC_NAMESPACE}},
+        ),
+        # Neither does GetMetricStatistics, and it knows no condition.
+        statement("ReadMetrics", ["cloudwatch:GetMetricStatistics"], ["*"]),
+        statement("ReadOwnEnvironment", ["kms:Decrypt"], [data_key_arn], condition=via("lambda")),
+        statement(
+            "WriteLogs",
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            [environment.arn("logs", f"log-group:{log_group_name(name)}:*")],
+        ),
+        # X-Ray's write actions know no resources (Service authorization reference).
+        statement("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]),
+        # Lambda makes the function's network interfaces with this role. Which interface it will be is unknown, and
+        # the Describe actions know no resources (Lambda guide, "Giving Lambda functions access to resources in a VPC").
+        statement("MakeInterfaces", interfaces, [environment.arn("ec2", "*/*")]),
+        statement("FindInterfaces", lookups, ["*"]),
+        # The same page: these are for Lambda, not for the function's own code.
+        statement(
+            "LeaveInterfaces",
+            [*interfaces, *lookups],
+            ["*"],
+            effect="Deny",
+            condition={"ArnEquals": {"lambda:SourceFunctionArn": environment.arn("lambda", f"function:{name}")}},
+        ),
+    ]
+
+
+class Housekeeping(pulumi.ComponentResource):
+    """The function, its role and log group, and the rules that call it."""
+
+    function_name: str
+    """Known in preview."""
+    rule_names: Mapping[str, str]
+    """Known in preview."""
+
+    def __init__(self, name: str, args: HousekeepingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("emr-pipeline:housekeeping:Housekeeping", name, None, opts)
+        self.function_name = function_name(args.environment)
+        self.rule_names = rule_names(args.environment)
+        function = self._make_function(name, args)
+        minutes = args.settings.housekeeping_minutes
+        self._call(
+            name,
+            "schedule",
+            function,
+            args,
+            description=f"Every {minutes} minutes: settle and measure",
+            schedule_expression=f"rate({minutes} minute{'s' if minutes > 1 else ''})",
+        )
+        self._call(
+            name,
+            "status",
+            function,
+            args,
+            description="Executions that failed, were stopped or hung",
+            event_pattern=json.dumps(status_pattern(args.environment)),
+        )
+        self.register_outputs({"functionName": self.function_name, "ruleNames": self.rule_names})
+
+    def _make_function(self, name: str, args: HousekeepingArgs) -> aws.lambda_.Function:
+        """The function with its role and log group."""
+        environment = args.environment
+        child = pulumi.ResourceOptions(parent=self)
+        log_group = aws.cloudwatch.LogGroup(
+            f"{name}-logs",
+            name=log_group_name(self.function_name),
+            kms_key_id=args.logs_key_arn,
+            retention_in_days=args.settings.log_retention_days,
+            opts=child,
+        )
+        role, _ = create_role(
+            f"{name}-role",
+            description=f"Function {self.function_name}: settle executions, publish the stack's state",
+            # The Lambda guide ("Defining Lambda function permissions with an execution role") has no source condition.
+            trust=service_trust(environment, "lambda", source_account=False),
+            parent=self,
+        )
+        statements = pulumi.Output.all(
+            data_key_arn=args.data_key_arn,
+            messages_key_arn=args.messages_key_arn,
+            success_topic_arn=args.success_topic_arn,
+            warning_topic_arn=args.warning_topic_arn,
+            critical_topic_arn=args.critical_topic_arn,
+        ).apply(lambda known: role_statements(environment, cluster_parameter_name=args.cluster_parameter_name, **known))
+        grant = aws.iam.RolePolicy(
+            f"{name}-role-policy",
+            role=role.name,
+            policy=statements.apply(lambda entries: json.dumps(policy_document(entries))),
+            opts=child,
+        )
+        bundled = bundled_settings(
+            environment,
+            args.settings,
+            datasets=args.datasets,
+            release=args.release,
+            cluster_parameter_name=args.cluster_parameter_name,
+            wrapper_uri=args.job.wrapper_uri,
+            realm=args.realm,
+        )
+        return aws.lambda_.Function(
+            f"{name}-function",
+            name=self.function_name,
+            description="Settles executions that ended unheard, and measures what no service does",
+            role=role.arn,
+            runtime=RUNTIME,
+            architectures=[ARCHITECTURE],
+            handler="handler.handler",
+            code=pulumi.AssetArchive(
+                {
+                    "handler.py": pulumi.FileAsset(str(HANDLER)),
+                    "housekeeping.json": pulumi.StringAsset(json.dumps(bundled, sort_keys=True, indent=1)),
+                }
+            ),
+            timeout=TIMEOUT_SECONDS,
+            memory_size=MEMORY_MEGABYTES,
+            # Nothing here is secret; the key is the stack's own so that its use can be withdrawn with the rest.
+            environment=aws.lambda_.FunctionEnvironmentArgs(
+                variables={
+                    "SUCCESS_TOPIC_ARN": args.success_topic_arn,
+                    "WARNING_TOPIC_ARN": args.warning_topic_arn,
+                    "CRITICAL_TOPIC_ARN": args.critical_topic_arn,
+                    "CERTIFICATE_EXPIRY": args.certificate_expiry,
+                }
+            ),
+            kms_key_arn=args.data_key_arn,
+            # A status that could not be settled, after Lambda's own tries, is told; the schedule settles it later.
+            dead_letter_config=aws.lambda_.FunctionDeadLetterConfigArgs(target_arn=args.critical_topic_arn),
+            vpc_config=aws.lambda_.FunctionVpcConfigArgs(
+                subnet_ids=list(args.subnet_ids), security_group_ids=[args.security_group_id]
+            ),
+            tracing_config=aws.lambda_.FunctionTracingConfigArgs(mode="Active"),
+            logging_config=aws.lambda_.FunctionLoggingConfigArgs(
+                log_format="JSON",
+                log_group=log_group.name,
+                application_log_level="INFO",
+                system_log_level="WARN",
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[grant, log_group]),
+        )
+
+    def _call(
+        self,
+        name: str,
+        role: str,
+        function: aws.lambda_.Function,
+        args: HousekeepingArgs,
+        *,
+        description: str,
+        schedule_expression: str | None = None,
+        event_pattern: str | None = None,
+    ) -> None:
+        """A rule that calls the function."""
+        rule = aws.cloudwatch.EventRule(
+            f"{name}-{role}-rule",
+            name=self.rule_names[role],
+            description=description,
+            schedule_expression=schedule_expression,
+            event_pattern=event_pattern,
+            state="ENABLED",
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        permission = aws.lambda_.Permission(
+            f"{name}-{role}-permission",
+            action="lambda:InvokeFunction",
+            function=function.name,
+            principal=args.environment.service_principal("events"),
+            source_arn=rule.arn,
+            source_account=args.environment.account_id,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        aws.cloudwatch.EventTarget(
+            f"{name}-{role}-target",
+            rule=rule.name,
+            target_id="housekeeping",
+            arn=function.arn,
+            dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=args.undelivered_queue_arn),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
+        )

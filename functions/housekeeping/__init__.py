@@ -1,0 +1,1 @@
+"""The scheduled function that settles what nobody else does, and publishes what no service measures."""
