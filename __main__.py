@@ -168,6 +168,7 @@ def main() -> None:
             processed=buckets.processed,
             database_name=catalog.database_name,
             state_machine_arn=pipeline.state_machine_arn,
+            state_machine_alias_arn=pipeline.alias_arn,
             job=job.reference,
             ledger_table=ledger.table_name,
             data_key_arn=keys.data_key_arn,

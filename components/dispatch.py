@@ -78,6 +78,8 @@ class ObjectDispatcherArgs:
     database_name: str
     """Glue database of the tables."""
     state_machine_arn: pulumi.Input[str]
+    state_machine_alias_arn: pulumi.Input[str]
+    """What executions are started through, so that each keeps the definition that it began with."""
     job: JobReference
     """The Spark job that new manifests are pinned to, unless the settings name another version."""
     ledger_table: str
@@ -166,6 +168,7 @@ def role_statements(
     dead_letters_arn: str,
     scripts_bucket: str,
     state_machine_arn: str,
+    state_machine_alias_arn: str,
     data_key_arn: str,
     messages_key_arn: str,
 ) -> list[Document]:
@@ -199,7 +202,7 @@ def role_statements(
             ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"],
             index_actions=["dynamodb:Query"],
         ),
-        statement("StartExecutions", ["states:StartExecution"], [state_machine_arn]),
+        statement("StartExecutions", ["states:StartExecution"], [state_machine_alias_arn]),
         statement(
             "LookAtExecutions",
             ["states:DescribeExecution"],
@@ -457,6 +460,7 @@ class ObjectDispatcher(pulumi.ComponentResource):
             queue_arn=intake.arn,
             dead_letters_arn=dead_letters.arn,
             state_machine_arn=args.state_machine_arn,
+            state_machine_alias_arn=args.state_machine_alias_arn,
             data_key_arn=args.data_key_arn,
             messages_key_arn=args.messages_key_arn,
         ).apply(
@@ -498,6 +502,7 @@ class ObjectDispatcher(pulumi.ComponentResource):
             environment=aws.lambda_.FunctionEnvironmentArgs(
                 variables={
                     "STATE_MACHINE_ARN": args.state_machine_arn,
+                    "STATE_MACHINE_ALIAS_ARN": args.state_machine_alias_arn,
                     "LEDGER_TABLE": args.ledger_table,
                     "MAXIMUM_RUNNING_EXECUTIONS": str(settings.maximum_running_executions),
                     "STACK": environment.stack,

@@ -9,6 +9,7 @@ is tried again. Back-pressure gives nothing back: planned manifests wait in the 
 Configuration: ``datasets.json`` beside this file (see `functions.dispatcher.manifests.configuration`), and:
 
 ``STATE_MACHINE_ARN``            the state machine that runs manifests
+``STATE_MACHINE_ALIAS_ARN``      its alias, which executions are started through
 ``LEDGER_TABLE``                 the ledger
 ``MAXIMUM_RUNNING_EXECUTIONS``   most executions at a time
 ``STACK``                        value of the metrics' dimension Stack
@@ -158,6 +159,7 @@ def start(ledger: Ledger, metrics: Metrics, context: Any) -> None:
         ledger,
         aws_client("stepfunctions"),
         machine=os.environ["STATE_MACHINE_ARN"],
+        alias=os.environ["STATE_MACHINE_ALIAS_ARN"],
         processed_bucket=bundle().processed_bucket,
         maximum=int(os.environ["MAXIMUM_RUNNING_EXECUTIONS"]),
     )

@@ -34,18 +34,21 @@ class Started:
 class Starter:
     """Starts planned manifests while there are free slots."""
 
-    def __init__(self, ledger: Ledger, states: Any, *, machine: str, processed_bucket: str, maximum: int) -> None:
+    def __init__(
+        self, ledger: Ledger, states: Any, *, machine: str, alias: str, processed_bucket: str, maximum: int
+    ) -> None:
         """Prepare.
 
         Args:
             ledger: Where manifests are planned.
             states: Client of Step Functions.
-            machine: ARN of the state machine.
+            machine: ARN of the state machine, which executions are named after.
+            alias: ARN of its alias, which they are started through.
             processed_bucket: Where run reports go.
             maximum: Most executions at a time.
         """
         self._ledger, self._states = ledger, states
-        self._machine, self._processed, self._maximum = machine, processed_bucket, maximum
+        self._machine, self._alias, self._processed, self._maximum = machine, alias, processed_bucket, maximum
 
     def run(self, time_is_left: Callable[[], bool] = lambda: True) -> Started:
         """Free the slots of executions that have ended, and start what is planned."""
@@ -86,7 +89,7 @@ class Starter:
         name = execution_name(item["hash"], attempt)
         try:
             self._states.start_execution(
-                stateMachineArn=self._machine, name=name, input=canonical(execution_input(item, self._processed))
+                stateMachineArn=self._alias, name=name, input=canonical(execution_input(item, self._processed))
             )
         except ClientError as error:
             # It ran before, and has ended since: the slot is freed by the next look, and the ledger says how it ended.

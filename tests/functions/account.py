@@ -140,6 +140,8 @@ class Account:
             name="pipeline", definition=definition, roleArn="arn:aws:iam::123456789012:role/states"
         )["stateMachineArn"]
         monkeypatch.setenv("STATE_MACHINE_ARN", self.machine)
+        # moto starts executions of a machine, not of an alias; the whole chain with one is tests/sandbox's.
+        monkeypatch.setenv("STATE_MACHINE_ALIAS_ARN", self.machine)
         monkeypatch.setattr(handler, "bundle", lambda: SETTINGS)
         real = handler.aws_client
         real.cache_clear()

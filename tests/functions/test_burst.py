@@ -113,6 +113,7 @@ class Chain:
             Environment={
                 "Variables": {
                     "STATE_MACHINE_ARN": self.machine,
+                    "STATE_MACHINE_ALIAS_ARN": self.machine,
                     "LEDGER_TABLE": "ledger",
                     "MAXIMUM_RUNNING_EXECUTIONS": str(MAXIMUM),
                     "STACK": "burst",

@@ -74,6 +74,7 @@ def dispatcher(
             processed=Bucket("processed"),  # pyright: ignore[reportArgumentType]
             database_name="emr_pipeline_test",
             state_machine_arn=STATE_MACHINE,
+            state_machine_alias_arn=f"{STATE_MACHINE}:live",
             job=job(),
             ledger_table="emr-pipeline-test-ledger",
             data_key_arn=DATA_KEY,
@@ -97,6 +98,7 @@ def statements(**changes: Any) -> dict[str, dict[str, Any]]:
         "dead_letters_arn": DEAD_LETTERS,
         "scripts_bucket": "scripts",
         "state_machine_arn": STATE_MACHINE,
+        "state_machine_alias_arn": f"{STATE_MACHINE}:live",
         "data_key_arn": DATA_KEY,
         "messages_key_arn": MESSAGES_KEY,
     }
@@ -232,6 +234,7 @@ def test_the_function_knows_its_surroundings_and_nothing_secret(deployed: Deploy
     assert deployed.one(aws.lambda_.Function).inputs["environment"] == {
         "variables": {
             "STATE_MACHINE_ARN": STATE_MACHINE,
+            "STATE_MACHINE_ALIAS_ARN": f"{STATE_MACHINE}:live",
             "LEDGER_TABLE": "emr-pipeline-test-ledger",
             "MAXIMUM_RUNNING_EXECUTIONS": "8",
             "STACK": "test",
@@ -332,7 +335,7 @@ def test_the_role_may_take_write_and_start_exactly_what_it_must():
         "Action": "s3:PutObject",
         "Resource": "arn:aws:s3:::scripts/manifests/*",
     }
-    assert found["StartExecutions"]["Resource"] == STATE_MACHINE
+    assert found["StartExecutions"]["Resource"] == f"{STATE_MACHINE}:live", "through the alias, and nothing else"
     assert found["LookAtExecutions"]["Resource"] == (
         "arn:aws:states:eu-west-1:111122223333:execution:emr-pipeline-test-pipeline:*"
     )
