@@ -10,7 +10,7 @@ REAL = "spark or sandbox"
 STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("documents, components, policies, functions, stand-ins", ("-m", f"not ({REAL})", "-n", "2")),
     # One AWS a process: these three never share theirs.
-    ("state machine on its interpreter", ("tests/state_machine", "-m", REAL, "-n", "2")),
+    ("state machine on its interpreter", ("tests/state_machine", "-m", REAL, "-n", "2", "--dist", "loadgroup")),
     ("job on real Spark", ("tests/jobs", "-m", REAL, "-n", "2")),
     (
         "real engine, sandbox end to end",
