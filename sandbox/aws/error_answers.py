@@ -25,14 +25,16 @@ def answer_error(
     """Answer a request with an error."""
     service = signing_name(environ)
     xml = "HTTP_X_AMZ_TARGET" not in environ and service in {"ec2", "s3", "iam", "sts", "sns", "sqs", "monitoring"}
+    request = "<RequestId>sandbox</RequestId>"
     if not xml:
         body = json.dumps({"__type": code, "message": message, "Message": message})
     elif service == "s3":
-        body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+        body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{escape(message)}</Message>{request}</Error>"
     else:
         inner = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-        wrapped = f"<Response><Errors>{inner}</Errors></Response>" if service == "ec2" else None
-        body = f"<?xml version='1.0'?>{wrapped or f'<ErrorResponse>{inner}</ErrorResponse>'}"
+        of_ec2 = f"<Response><Errors>{inner}</Errors><RequestID>sandbox</RequestID></Response>"
+        other = f"<ErrorResponse>{inner}{request}</ErrorResponse>"
+        body = f"<?xml version='1.0'?>{of_ec2 if service == 'ec2' else other}"
     headers = [
         ("Content-Type", "application/xml" if xml else "application/json"),
         ("x-amzn-errortype", code),

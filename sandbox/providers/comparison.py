@@ -77,7 +77,8 @@ class Comparison:
         if isinstance(value, Unknown):
             return value
         if isinstance(value, Mapping):
-            entries = {key: self._canonical(entry, f"{name}.{key}") for key, entry in value.items()}
+            # In one order, as sets are put in the order of what their elements look like.
+            entries = {key: self._canonical(entry, f"{name}.{key}") for key, entry in sorted(value.items())}
             return {key: entry for key, entry in entries.items() if entry is not None} or None
         if isinstance(value, list):
             elements = [self._canonical(entry, name) for entry in value]

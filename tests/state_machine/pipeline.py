@@ -359,7 +359,8 @@ class Pipeline:
         """Sum of each metric with this outcome."""
         dimensions = {"Stack": self.stack, "Dataset": dataset or self.dataset, "Outcome": outcome}
         found: dict[str, float] = {}
-        for metric in self.client("cloudwatch").list_metrics(Namespace="EmrPipeline")["Metrics"]:
+        pages = self.client("cloudwatch").get_paginator("list_metrics").paginate(Namespace="EmrPipeline")
+        for metric in (entry for page in pages for entry in page["Metrics"]):
             if {entry["Name"]: entry["Value"] for entry in metric["Dimensions"]} != dimensions:
                 continue
             points = self.client("cloudwatch").get_metric_statistics(

@@ -242,7 +242,8 @@ def test_what_waits_and_what_runs_out_is_measured(own_pipeline: Make, monkeypatc
     assert measured["ReleaseSupportDaysLeft"] == (datetime(2027, 6, 30).date() - datetime.now(UTC).date()).days
     assert measured["UnconfirmedSubscriptions"] == 0, "queues confirm themselves"
     assert measured["HousekeepingRuns"] == 1
-    published = pipeline.client("cloudwatch").list_metrics(Namespace=made.namespace)["Metrics"]
+    pages = pipeline.client("cloudwatch").get_paginator("list_metrics").paginate(Namespace=made.namespace)
+    published = [entry for page in pages for entry in page["Metrics"]]
     mine = {
         metric["MetricName"]
         for metric in published

@@ -841,6 +841,23 @@ CASES: tuple[Case, ...] = (
         label="queries",
     ),
     Case(
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+        lambda world: {
+            "comparisonOperator": "GreaterThanThreshold",
+            "evaluationPeriods": 1,
+            "threshold": 1,
+            "metricQueries": [
+                *(
+                    {"id": name, "metric": {"metricName": name.upper(), "namespace": "N", "period": 300, "stat": "Sum"}}
+                    for name in ("idle", "waiting")
+                ),
+                {"id": "value", "expression": "idle * waiting", "label": "both", "returnData": True},
+            ],
+        },
+        changes={"threshold": 2},
+        label="two-metrics",
+    ),
+    Case(
         "aws:cloudwatch/compositeAlarm:CompositeAlarm",
         # A rule that names alarms needs them; these two constants are rules too (CloudWatch guide, "Composite alarms").
         lambda world: {"alarmName": "unhealthy", "alarmRule": "FALSE", "okActions": [world.topic_arn]},

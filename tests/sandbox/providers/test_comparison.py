@@ -131,3 +131,10 @@ def test_a_refresh_matches_sets_by_their_elements() -> None:
     actual = [{"id": "b", "extra": 1}, {"id": "a", "extra": 2}]
     assert project(actual, [{"id": "a"}, {"id": "b"}], sets, "rules") == [{"id": "a"}, {"id": "b"}]
     assert project(actual, [{"id": "a"}, {"id": "c"}], sets, "rules") == [{"id": "a"}, {"id": "b", "extra": 1}]
+
+
+def test_elements_of_a_set_are_the_same_whatever_order_their_members_come_in() -> None:
+    comparison = Comparison(unordered=frozenset({"metricQueries"}))
+    left = [{"id": "value", "expression": "a*b"}, {"id": "a", "metric": {"stat": "Sum"}}]
+    right = [{"metric": {"stat": "Sum"}, "id": "a"}, {"expression": "a*b", "id": "value"}]
+    assert comparison.same(left, right, "metricQueries"), "state keeps members in another order than programs do"

@@ -1,0 +1,16 @@
+"""What every test begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def no_session_of_another_test() -> Iterator[None]:
+    """boto3 keeps one session with the environment of whoever asked first; another test has another sandbox."""
+    boto3.DEFAULT_SESSION = None
+    yield
+    boto3.DEFAULT_SESSION = None
