@@ -766,8 +766,19 @@ def _delete_security_group(operation: Operation, identifier: str, state: State) 
         # Two groups that EMR manages name each other in their rules: neither could go before the other.
         _revoke_references(operation, identifier)
         for direction in ("ingress", "egress"):
-            _apply_rules(operation, identifier, direction, [])
+            _revoke_all(operation, identifier, direction)
     _delete(operation, lambda: client.delete_security_group(GroupId=identifier), _GROUP_MISSING)
+
+
+def _revoke_all(operation: Operation, identifier: str, direction: str) -> None:
+    """Take all rules out of a group. One that goes at the same time takes those that name it: then look again."""
+    for tries_left in reversed(range(10)):
+        try:
+            return _apply_rules(operation, identifier, direction, [])
+        except ClientError as error:
+            if not tries_left or error.response["Error"]["Code"] != "InvalidPermission.NotFound":
+                raise
+    return None
 
 
 def _revoke_references(operation: Operation, identifier: str) -> None:
