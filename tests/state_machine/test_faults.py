@@ -81,13 +81,6 @@ def is_full(pipeline: Pipeline, steps: int = ACTIVE_STEPS) -> None:
     pipeline.client("emr").add_job_flow_steps(JobFlowId=pipeline.cluster, Steps=[sleeper] * steps)
 
 
-def gets_room(pipeline: Pipeline) -> None:
-    pipeline.wait_until_it_enters("WaitForRoom")
-    emr = pipeline.client("emr")
-    backend = emr_backends[ACCOUNT][REGION].clusters[pipeline.cluster]
-    emr.cancel_steps(ClusterId=pipeline.cluster, StepIds=[step.id for step in reversed(backend.steps)])
-
-
 def another_step_runs(pipeline: Pipeline) -> None:
     pipeline.client("emr").modify_cluster(ClusterId=pipeline.cluster, StepConcurrencyLevel=2)
     is_full(pipeline, 1)
@@ -440,7 +433,6 @@ CASES = (
         settings={"step_timeout_minutes": 0.05},
     ),
     # EMR takes 256 steps.
-    Case("256 steps wait or run, for a while", SUCCEEDED, before=is_full, during=gets_room, enters=("WaitForRoom",)),
     Case(
         "256 steps wait or run, for ever",
         "SubmissionRefused",
