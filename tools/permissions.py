@@ -35,6 +35,10 @@ STACKS = ("dev", "prod")
 """Stacks whose resource types the policy covers."""
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
+    # Budgets has one action to look and one to change (Service authorization reference).
+    "budgets:CreateBudget": ("budgets:ModifyBudget",),
+    "budgets:DeleteBudget": ("budgets:ModifyBudget",),
+    "budgets:DescribeBudget": ("budgets:ViewBudget",),
     # S3's actions are called otherwise than its operations (Service Authorization Reference, "Amazon S3").
     "s3:HeadBucket": ("s3:ListBucket",),
     "s3:ListObjectsV2": ("s3:ListBucket",),

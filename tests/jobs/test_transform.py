@@ -105,7 +105,9 @@ def test_the_report_says_exactly_what_happened(pipeline: Pipeline) -> None:
             }
         ],
         "rejectedCount": 1,
+        "bytesPerRow": report["bytes"]["in"] / report["rows"]["in"],
         "error": None,
+        "transient": None,
     }, "the state machine decides by these numbers, and people look for causes in them"
 
 

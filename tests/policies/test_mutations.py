@@ -33,9 +33,12 @@ EQUIVALENT: Final[Mapping[str, str]] = {
     'rename buckets-access-encryption: rules.0.applyServerSideEncryptionByDefault.kmsMasterKeyId "alias/aws/s3"': (
         "the bucket of access logs is encrypted by AES256, beside which S3 reads no key"
     ),
-    "widen dispatcher-role-policy: MakeInterfaces everywhere": (
-        "AWS's own policy for functions in a network (AWSLambdaVPCAccessExecutionRole) grants these on every resource"
-    ),
+    **{
+        f"widen {function}-role-policy: MakeInterfaces everywhere": (
+            "AWS's own policy for functions in a network (AWSLambdaVPCAccessExecutionRole) grants these everywhere"
+        )
+        for function in ("dispatcher", "housekeeping")
+    },
 }
 
 

@@ -131,7 +131,7 @@ def answers(**changed: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, 
 
     def endpoint(arguments: dict[str, Any]) -> dict[str, Any]:
         service = arguments["serviceName"].rsplit(".", 1)[1]
-        if service == "ssm":
+        if service == "ssmmessages":
             raise LookupError("no matching EC2 VPC Endpoint found")
         gateway = arguments["vpcEndpointType"] == "Gateway"
         return {
@@ -186,7 +186,7 @@ def test_in_an_existing_vpc_only_groups_rules_and_flow_logs_are_made(network: De
 def test_its_subnets_are_used_in_the_order_given(network: Deployment):
     assert network.value(network.result.private_subnet_ids) == list(SUBNETS)
     assert network.value(network.result.vpc_id) == "vpc-12345678"
-    assert "ssm" not in network.result.endpoint_services, "that endpoint is not there"
+    assert "ssmmessages" not in network.result.endpoint_services, "that endpoint is not there"
     assert "states" in network.result.endpoint_services
 
 
