@@ -666,7 +666,8 @@ def test_a_run_where(case: Case, observed: Callable[[Case], Observed]):
     if case.driven_again:
         assert found.again is not None
         assert found.again.status == "SUCCEEDED", f"a new attempt has to work: {found.again}"
-        assert (entry := pipeline.ledger(pipeline.digits))["state"] == "succeeded", entry
+        entry = pipeline.ledger(pipeline.digits)
+        assert entry["state"] == "succeeded", entry
         assert entry["execution"] == found.again.name, "the ledger names the attempt that did it"
 
 
