@@ -20,18 +20,18 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def settings() -> OrchestrationSettings:
-    """As quick as the settings allow."""
-    return OrchestrationSettings(
+    """As quick as the settings allow; the waits that they only allow to be long are cut to looks a second apart."""
+    quick = OrchestrationSettings(
         cluster_wait_seconds=1,
         cluster_wait_attempts=3,
         step_poll_seconds=1,
         retry_interval_seconds=1,
         retry_attempts=2,
-        cluster_replacement_hours=1,
         cluster_replacement_poll_seconds=1,
         busy_poll_seconds=1,
         step_retry_seconds=1,
     )
+    return quick.model_copy(update={"cluster_replacement_hours": 80 / 3600, "busy_wait_minutes": 48 / 60})
 
 
 @pytest.fixture(scope="package")

@@ -4,18 +4,23 @@ In moto ``States.ALL`` matches everything and ``States.TaskFailed`` none of Step
 are those of the Step Functions guide, "Handling errors in Step Functions workflows": nothing matches
 ``States.Runtime``, ``States.DataLimitExceeded`` is matched by its own name only, ``States.TaskFailed`` matches
 everything but timeouts. A failing intrinsic function is ``States.IntrinsicFailure``, which can be caught; in moto it
-is ``States.Runtime``. A retried task that waits for a token also gets a token of its own; moto hands out the old one,
-which times out at once.
+is ``States.Runtime``. An empty text is no JSON to ``States.StringToJson``, which applies a JSON parser (guide,
+"Intrinsic functions"); moto makes null of it. A retried task that waits for a token also gets a token of its own; moto
+hands out the old one, which times out at once.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from moto.stepfunctions.parser.asl.component.common.error_name.error_equals_decl import ErrorEqualsDecl
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
 from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringIntrinsicFunction
+from moto.stepfunctions.parser.asl.component.intrinsic.function.statesfunction.json_manipulation.string_to_json import (
+    StringToJson,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_callback
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
 from moto.stepfunctions.parser.asl.utils.json_path import NoSuchJsonPathError
@@ -57,7 +62,13 @@ def install(runtime: Runtime) -> None:
             call = expression.intrinsic_function_derivation
             fail(env, "States.IntrinsicFailure", f"The function '{call}' had the following error: {error}")
 
+    def eval_string_to_json(function: Any, env: Any) -> None:
+        function.argument_list.eval(env=env)
+        (text,) = env.stack.pop()
+        env.stack.append(json.loads(text))
+
     runtime.patches.replace(StringIntrinsicFunction, "_eval_body", eval_intrinsic)
+    runtime.patches.replace(StringToJson, "_eval_body", eval_string_to_json)
     runtime.patches.replace(ErrorEqualsDecl, "_eval_body", eval_body)
     runtime.patches.override(callback, "_eval_execution", eval_execution)
 

@@ -122,9 +122,10 @@ def test_an_error_is_caught_by_its_name(sandbox_aws):
     assert json.loads(ended["output"])["why"]["Error"] == "Ssm.ParameterNotFoundException"
 
 
-def test_a_failing_intrinsic_function_can_be_caught(sandbox_aws):
+@pytest.mark.parametrize("body", [b"not json", b"", b" "])
+def test_a_failing_intrinsic_function_can_be_caught(sandbox_aws, body):
     bucket = sandbox_aws.bucket()
-    sandbox_aws.s3.put_object(Bucket=bucket, Key="report.json", Body=b"not json")
+    sandbox_aws.s3.put_object(Bucket=bucket, Key="report.json", Body=body)
     read = task("aws-sdk:s3:getObject", Bucket=bucket, Key="report.json") | {
         "ResultSelector": {"report.$": "States.StringToJson($.Body)"},
         "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}],
