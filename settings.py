@@ -1000,8 +1000,8 @@ class Settings(SettingsModel):
         return value
 
 
-class ConfigurationError(Exception):
-    """Mistakes in a stack's configuration, one line each."""
+class ConfigurationError(pulumi.RunError):
+    """Mistakes in a stack's configuration, one line each. Pulumi shows it as it is, without a traceback."""
 
 
 @dataclass(frozen=True)
@@ -1223,6 +1223,7 @@ def parse(
     project: str = "emr-pipeline",
     rules: Sequence[Rule] = RULES,
     secret_groups: Collection[str] = (),
+    groups: Collection[str] | None = None,
 ) -> Settings:
     """Make `Settings` of plain values, by group, under the rules between them.
 
@@ -1231,6 +1232,7 @@ def parse(
         project: what keys begin with in messages.
         rules: what the groups must keep together.
         secret_groups: groups of which no value may be shown, because the stack file keeps some of it encrypted.
+        groups: those that a program uses which is not the whole pipeline; the result has no others without a default.
 
     Raises:
         ConfigurationError: with one line a mistake: config key, value, what is allowed and why.
@@ -1247,7 +1249,9 @@ def parse(
         # As JSON, strictly: a number in quotes or a `true` for a count is a slip, and editors say the same.
         settings = Settings.model_validate_json(json.dumps(values), **strictly)
     except ValidationError as error:
-        mistakes = error.errors(include_url=False)
+        mistakes = [
+            mistake for mistake in error.errors(include_url=False) if groups is None or mistake["loc"][0] in groups
+        ]
         for mistake in mistakes:
             location = mistake["loc"]
             if mistake["type"] == "too_short" and any(
@@ -1265,7 +1269,7 @@ def parse(
         }
         settings = Settings.model_construct(**valid)
     for rule in rules:
-        if wrong.isdisjoint(rule.groups):
+        if wrong.isdisjoint(rule.groups) and (groups is None or set(rule.groups) <= set(groups)):
             try:
                 lines.extend(f"{project}:{_one_line(line)}" for line in rule.check(settings))
             except ConfigurationError as error:
@@ -1275,8 +1279,13 @@ def parse(
     return settings
 
 
-def load(config: pulumi.Config | None = None, rules: Sequence[Rule] = RULES) -> Settings:
+def load(
+    config: pulumi.Config | None = None, rules: Sequence[Rule] = RULES, groups: Collection[str] | None = None
+) -> Settings:
     """Read the stack's configuration.
+
+    A program that uses a few components names their `groups`: the others are not read, no key is unknown, and what the
+    result has without a default is what was named.
 
     Raises:
         ConfigurationError: see `parse`.
@@ -1284,7 +1293,7 @@ def load(config: pulumi.Config | None = None, rules: Sequence[Rule] = RULES) -> 
     config = config or pulumi.Config()
     values: dict[str, Any] = {}
     mistakes: list[str] = []
-    known = keys_of(Settings)
+    known = [key for key in keys_of(Settings) if groups is None or key in groups]
     prefix = f"{config.name}:"
     # Config offers no list of its keys, and wants a secret's name spelled before it gives one; these are the places
     # that it reads from.
@@ -1294,17 +1303,18 @@ def load(config: pulumi.Config | None = None, rules: Sequence[Rule] = RULES) -> 
         name = full.removeprefix(prefix)
         text = get_config(full)
         if name not in known:
-            mistakes.append(f"{_path(config.name, (name,))}: unknown key; {nearest(name, known)}")
+            if groups is None:
+                mistakes.append(f"{_path(config.name, (name,))}: unknown key; {nearest(name, known)}")
         elif text is not None:
             try:
                 values[name] = json.loads(text)
             except ValueError:
                 mistakes.append(f"{full}: must be an object with the group's keys")
-    if not get_config("aws:region"):
+    if groups is None and not get_config("aws:region"):
         mistakes.append("aws:region: missing; it is required (the region that the stack lives in, e.g. eu-west-1)")
     secret = [name for name in known if is_config_secret(prefix + name)]
     try:
-        settings = parse(values, config.name, rules, secret)
+        settings = parse(values, config.name, rules, secret, groups)
     except ConfigurationError as error:
         raise ConfigurationError("\n".join([*mistakes, str(error)])) from None
     if mistakes:

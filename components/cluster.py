@@ -69,7 +69,7 @@ class KerberizedEmrClusterArgs:
     scripts: PipelineBucket
     database_name: str
     """Glue database that jobs and queries use."""
-    wait_for: Sequence[pulumi.Resource]
+    wait_for: Sequence[pulumi.Resource] = ()
     """What must exist before nodes start: routes, endpoints, security group rules."""
     today: date = field(default_factory=_today)
     """The day that the release's support is judged on."""

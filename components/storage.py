@@ -26,9 +26,13 @@ class PipelineBucket:
     """Its name, known in preview."""
     arn: str
     """Its ARN, known in preview."""
-    bucket: aws.s3.Bucket
     ready: list[pulumi.Resource] = field(default_factory=list[pulumi.Resource])
     """What protects it (access block, ownership, encryption, versioning, policy): whoever writes waits for these."""
+
+    @classmethod
+    def existing(cls, environment: AwsEnvironment, name: str) -> PipelineBucket:
+        """A bucket that is there already, made and protected by somebody else."""
+        return cls(name=name, arn=environment.bucket_arn(name))
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class EncryptedBuckets(pulumi.ComponentResource):
         self._name = name
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
+        self._made: dict[Purpose, aws.s3.Bucket] = {}
         environment = args.environment
         names = {purpose: bucket_name(environment, purpose) for purpose in get_args(Purpose)}
 
@@ -84,7 +89,7 @@ class EncryptedBuckets(pulumi.ComponentResource):
         self.logs = self._data_bucket("logs", names["logs"], args.logs_key_arn)
         self.scripts = self._data_bucket("scripts", names["scripts"], args.data_key_arn)
         aws.s3.BucketNotification(
-            f"{name}-raw-notification", bucket=self.raw.bucket.id, eventbridge=True, opts=self._child
+            f"{name}-raw-notification", bucket=self._made["raw"].id, eventbridge=True, opts=self._child
         )
         self._lock_raw()
         self.register_outputs(
@@ -104,7 +109,7 @@ class EncryptedBuckets(pulumi.ComponentResource):
             return
         aws.s3.BucketObjectLockConfiguration(
             f"{self._name}-raw-lock",
-            bucket=self.raw.bucket.id,
+            bucket=self._made["raw"].id,
             object_lock_enabled="Enabled",
             rule=aws.s3.BucketObjectLockConfigurationRuleArgs(
                 default_retention=aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(
@@ -125,8 +130,8 @@ class EncryptedBuckets(pulumi.ComponentResource):
         bucket = self._bucket(purpose, bucket_name, key_arn, policy)
         aws.s3.BucketLogging(
             f"{self._name}-{purpose}-access-logging",
-            bucket=bucket.bucket.id,
-            target_bucket=self.access.bucket.id,
+            bucket=self._made[purpose].id,
+            target_bucket=self._made["access"].id,
             target_prefix=f"{purpose}/",
             # S3 checks that it may deliver when logging is switched on.
             opts=pulumi.ResourceOptions(parent=self, depends_on=self.access.ready),
@@ -149,6 +154,7 @@ class EncryptedBuckets(pulumi.ComponentResource):
             force_destroy=settings.force_destroy,
             opts=self._child,
         )
+        self._made[purpose] = bucket
         block = aws.s3.BucketPublicAccessBlock(
             f"{prefix}-public-access-block",
             bucket=bucket.id,
@@ -202,6 +208,5 @@ class EncryptedBuckets(pulumi.ComponentResource):
         return PipelineBucket(
             name=bucket_name,
             arn=self._args.environment.bucket_arn(bucket_name),
-            bucket=bucket,
             ready=[block, ownership, encryption, versioning, granted],
         )

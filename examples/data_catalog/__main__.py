@@ -7,25 +7,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import pulumi
 
+import settings as configuration
 from components.catalog import DataCatalog, DataCatalogArgs
 from components.environment import AwsEnvironment
-from settings import CatalogSettings, DatasetSettings
 
-FLIGHTS = {
-    "prefix": "flights/",
-    "partitionBy": ["year"],
-    "columns": [{"name": "year", "type": "int"}, {"name": "carrier", "type": "string"}],
-}
-
-config = pulumi.Config()
-datasets = config.get_object("datasets") or {"flights": FLIGHTS}
+settings = configuration.load(groups=["catalog", "datasets"])
 catalog = DataCatalog(
     "catalog",
     DataCatalogArgs(
-        settings=CatalogSettings(),
-        datasets={name: DatasetSettings.model_validate(dataset) for name, dataset in datasets.items()},
+        settings=settings.catalog,
+        datasets=settings.datasets,
         environment=AwsEnvironment.look_up(),
-        bucket_name=config.require("bucket"),
+        bucket_name=pulumi.Config().require("bucket"),
     ),
 )
 

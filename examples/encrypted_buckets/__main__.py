@@ -7,18 +7,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import pulumi
 
+import settings as configuration
 from components.encryption import EncryptionKeys, EncryptionKeysArgs
 from components.environment import AwsEnvironment
 from components.storage import EncryptedBuckets, EncryptedBucketsArgs
-from settings import EncryptionSettings, StorageSettings
 
 environment = AwsEnvironment.look_up()
-storage = StorageSettings.model_validate(pulumi.Config().get_object("storage") or {})
-keys = EncryptionKeys("keys", EncryptionKeysArgs(EncryptionSettings(), environment, protect=not storage.force_destroy))
+settings = configuration.load(groups=["encryption", "storage"])
+keys = EncryptionKeys(
+    "keys", EncryptionKeysArgs(settings.encryption, environment, protect=not settings.storage.force_destroy)
+)
 buckets = EncryptedBuckets(
     "buckets",
     EncryptedBucketsArgs(
-        settings=storage,
+        settings=settings.storage,
         environment=environment,
         data_key_arn=keys.data_key_arn,
         logs_key_arn=keys.logs_key_arn,
@@ -27,3 +29,5 @@ buckets = EncryptedBuckets(
 
 pulumi.export("rawBucket", buckets.raw.name)
 pulumi.export("processedBucket", buckets.processed.name)
+pulumi.export("logsBucket", buckets.logs.name)
+pulumi.export("scriptsBucket", buckets.scripts.name)

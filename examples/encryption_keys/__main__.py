@@ -7,12 +7,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import pulumi
 
+import settings as configuration
 from components.encryption import EncryptionKeys, EncryptionKeysArgs
 from components.environment import AwsEnvironment
-from settings import EncryptionSettings
 
-settings = EncryptionSettings.model_validate(pulumi.Config().get_object("encryption") or {})
-keys = EncryptionKeys("keys", EncryptionKeysArgs(settings, AwsEnvironment.look_up()))
+settings = configuration.load(groups=["encryption"])
+keys = EncryptionKeys("keys", EncryptionKeysArgs(settings.encryption, AwsEnvironment.look_up()))
 
 pulumi.export("dataKeyArn", keys.data_key_arn)
 pulumi.export("logsKeyArn", keys.logs_key_arn)

@@ -7,28 +7,27 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import pulumi
 
+import settings as configuration
 from components.encryption import EncryptionKeys, EncryptionKeysArgs
 from components.environment import AwsEnvironment
 from components.network import SecureVpc, SecureVpcArgs
-from settings import ConfigurationError, EncryptionSettings, NetworkSettings
 
+settings = configuration.load(groups=["encryption", "network"])
 environment = AwsEnvironment.look_up()
-keys = EncryptionKeys("keys", EncryptionKeysArgs(EncryptionSettings(deletion_window_days=7), environment))
-try:
-    network = SecureVpc(
-        "network",
-        SecureVpcArgs(
-            settings=NetworkSettings.model_validate(pulumi.Config().get_object("network") or {}),
-            environment=environment,
-            logs_key_arn=keys.logs_key_arn,
-            data_bucket_names=["your-data-bucket"],
-        ),
-    )
-except ConfigurationError as mistakes:
-    raise pulumi.RunError(str(mistakes)) from None
+keys = EncryptionKeys("keys", EncryptionKeysArgs(settings.encryption, environment))
+network = SecureVpc(
+    "network",
+    SecureVpcArgs(
+        settings=settings.network,
+        environment=environment,
+        logs_key_arn=keys.logs_key_arn,
+        data_bucket_names=["your-data-bucket"],
+    ),
+)
 
 pulumi.export("vpcId", network.vpc_id)
 pulumi.export("privateSubnetIds", network.private_subnet_ids)
 pulumi.export("primarySecurityGroupId", network.primary_security_group_id)
 pulumi.export("coreSecurityGroupId", network.core_security_group_id)
 pulumi.export("serviceAccessSecurityGroupId", network.service_access_security_group_id)
+pulumi.export("functionSecurityGroupId", network.function_security_group_id)

@@ -47,7 +47,7 @@ PROGRAM = """
 
     def bucket(name):
         made = aws.s3.Bucket(name, bucket=f"life-{{name}}", force_destroy=True)
-        return PipelineBucket(name=f"life-{{name}}", arn=f"arn:aws:s3:::life-{{name}}", bucket=made, ready=[made])
+        return PipelineBucket(name=f"life-{{name}}", arn=f"arn:aws:s3:::life-{{name}}", ready=[made])
 
     vpc = aws.ec2.Vpc("vpc", cidr_block="10.9.0.0/16")
     subnet = aws.ec2.Subnet("subnet", vpc_id=vpc.id, cidr_block="10.9.0.0/20")

@@ -382,3 +382,20 @@ def test_ten_bad_settings_of_the_cluster_give_ten_messages_at_once() -> None:
     assert len(lines) == len(BAD_CLUSTER) == 10
     for key, (_, reason) in BAD_CLUSTER.items():
         assert any(line.startswith(f"emr-pipeline:cluster.{key}") and reason in line for line in lines), key
+
+
+def test_a_program_with_a_few_groups_is_asked_for_no_other() -> None:
+    parsed = settings.parse({"network": {"natGateways": "none"}}, groups=["network"])
+    assert parsed.network.nat_gateways == "none", "what it names is read"
+    assert not hasattr(parsed, "tags"), "what it does not name and has no default is not made up"
+
+
+def test_a_program_with_a_few_groups_hears_of_their_mistakes_alone() -> None:
+    with pytest.raises(settings.ConfigurationError) as raised:
+        settings.parse(
+            {"network": {"natGateways": "per-az", "availabilityZoneCount": 1}}, "other", rules(), groups=["network"]
+        )
+    lines = str(raised.value).splitlines()
+    assert any(line.startswith("other:network.natGateways is per-az") for line in lines), f"rules of the group: {lines}"
+    assert not [line for line in lines if "tags" in line or "datasets" in line], f"and of no other: {lines}"
+    assert isinstance(raised.value, pulumi.RunError), "Pulumi shows it without a traceback"
