@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.lookups import known
+
 
 @dataclass(frozen=True)
 class AwsEnvironment:
@@ -64,13 +66,17 @@ class AwsEnvironment:
     @classmethod
     def look_up(cls, opts: pulumi.InvokeOptions | None = None) -> AwsEnvironment:
         """Ask AWS where this stack lives."""
-        partition = aws.get_partition(opts=opts)
+        # All are asked before the first is waited for.
+        partition = aws.get_partition_output(opts=opts)
+        region = aws.get_region_output(opts=opts)
+        caller = aws.get_caller_identity_output(opts=opts)
+        zones = aws.get_availability_zones_output(state="available", opts=opts)
         return cls(
             project=pulumi.get_project(),
             stack=pulumi.get_stack(),
-            partition=partition.partition,
-            dns_suffix=partition.dns_suffix,
-            region=aws.get_region(opts=opts).region,
-            account_id=aws.get_caller_identity(opts=opts).account_id,
-            availability_zones=tuple(sorted(aws.get_availability_zones(state="available", opts=opts).names)),
+            partition=known(partition.partition),
+            dns_suffix=known(partition.dns_suffix),
+            region=known(region.region),
+            account_id=known(caller.account_id),
+            availability_zones=tuple(sorted(known(zones.names))),
         )

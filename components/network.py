@@ -7,6 +7,8 @@ empty, so that what names neither subnet nor group gets nowhere.
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from components.endpoint_policies import account_only, dynamodb_endpoint, s3_end
 from components.environment import AwsEnvironment
 from components.existing_network import EMR_TAG
 from components.iam import create_role, service_trust, statement
+from components.lookups import answered, together
 from settings import ConfigurationError, ExistingVpcSettings, NetworkSettings
 
 FLOW_LOG_FORMAT = " ".join(
@@ -173,6 +176,7 @@ class SecureVpc(pulumi.ComponentResource):
         self.nat_gateways = {}
         self.interface_endpoints = {}
         adopted = self._adopt(settings.existing_vpc) if settings.existing_vpc else None
+        self._services = {} if adopted else self._ask_for_services()
         place = self._place_of(adopted) if adopted else self._make_network()
         self.vpc_id = place.vpc_id
         self.private_subnet_ids = list(place.private_subnets.values())
@@ -460,7 +464,7 @@ class SecureVpc(pulumi.ComponentResource):
             service: aws.ec2.VpcEndpoint(
                 f"{self._name}-{service}-endpoint",
                 vpc_id=place.vpc_id,
-                service_name=self._service(service, "Gateway").service_name,
+                service_name=answered(self._services[service, "Gateway"]).service_name,
                 vpc_endpoint_type="Gateway",
                 route_table_ids=place.route_table_ids,
                 policy=json.dumps(policy),
@@ -472,22 +476,31 @@ class SecureVpc(pulumi.ComponentResource):
         self.ready.extend(endpoints.values())
         return endpoints
 
-    def _service(self, service: str, kind: str) -> aws.ec2.AwaitableGetVpcEndpointServiceResult:
-        """A service's name in this region: some are not ``com.amazonaws.<region>.<service>``."""
-        opts = pulumi.InvokeOptions(parent=self)
-        return aws.ec2.get_vpc_endpoint_service(service=service, service_type=kind, opts=opts)
+    def _ask_for_services(self) -> dict[tuple[str, str], aws.ec2.GetVpcEndpointServiceResult | Exception]:
+        """Names and zones of the endpoint services in this region: not all are ``com.amazonaws.<region>.<service>``."""
+        # The generated function waits for each answer; an error of its output form would end the program.
+        ask = functools.partial(
+            pulumi.runtime.invoke_async,
+            "aws:ec2/getVpcEndpointService:getVpcEndpointService",
+            opts=pulumi.InvokeOptions(parent=self, version=importlib.metadata.version("pulumi-aws")),
+            typ=aws.ec2.GetVpcEndpointServiceResult,
+        )
+        wanted = [
+            *((service, "Gateway") for service in (security_rules.S3, security_rules.DYNAMODB)),
+            *((service, "Interface") for service in self._args.settings.interface_endpoints),
+        ]
+        return together({(service, kind): ask({"service": service, "serviceType": kind}) for service, kind in wanted})
 
     def _interface_endpoints(self, place: Placement) -> dict[str, aws.ec2.VpcEndpoint]:
         """Endpoints in every private subnet whose zone the service is in; what the region lacks is told."""
         environment = self._args.environment
         made: dict[str, aws.ec2.VpcEndpoint] = {}
         for service in self._args.settings.interface_endpoints:
-            try:
-                found = self._service(service, "Interface")
-            except Exception as error:
+            found = self._services[service, "Interface"]
+            if isinstance(found, Exception):
                 # The SDK raises a bare Exception. Any other failure must stop: an endpoint would silently be missing.
-                if not any(text in str(error).lower() for text in _NO_SUCH_SERVICE):
-                    raise
+                if not any(text in str(found).lower() for text in _NO_SUCH_SERVICE):
+                    raise found
                 self._warn_missing(service, f"{environment.region} does not offer")
                 continue
             # GovCloud tells names only: then every zone is taken to have it, and policies to be supported.
