@@ -556,6 +556,11 @@ class InstanceGroupSettings(SettingsModel):
     """EC2 instance type, e.g. ``m5.xlarge``."""
     instance_count: int = Field(default=1, ge=0)
     """Instances at the start; automatic scaling moves it afterwards, and that is not a difference."""
+    vcpus: int | None = Field(default=None, ge=1, le=1024)
+    """vCPUs of the type; needed only where its name does not say them (``….metal``)."""
+    yarn_memory_mib: int | None = Field(default=None, ge=1024)
+    """Memory that EMR gives YARN on this type, MiB (``yarn.nodemanager.resource.memory-mb``); needed only for types
+    that the program does not know. Spark's sizes are computed from it; on the nodes it changes nothing."""
     volume_size_gib: int = Field(default=64, ge=10, le=16384)
     """Size of each EBS volume, GiB (gp3, encrypted)."""
     volumes_per_instance: int = Field(default=2, ge=1, le=25)
@@ -833,8 +838,9 @@ class OrchestrationSettings(SettingsModel):
     housekeeping_minutes: int = Field(default=15, ge=1, le=60)
     """Minutes between two rounds of the housekeeping function: the longest that an execution which ended unheard stays
     so when its event was lost too, and the resolution of the metrics of freshness and waiting."""
-    executor_memory: str = Field(default="4g", pattern=r"^[1-9]\d*[mg]$")
-    """Memory of a Spark executor."""
+    executor_memory: str | None = Field(default=None, pattern=r"^[1-9]\d*[mg]$")
+    """Heap of an executor of the pipeline's own steps, with ``m`` or ``g``; absent: what the cluster computes from its
+    instance types. Not above that: fewer executors than vCPUs would fit on a node."""
     log_retention_days: LogRetentionDays = 90
     """Days that function and execution logs are kept."""
 

@@ -29,6 +29,7 @@ from components.environment import AwsEnvironment
 from components.iam import Document, create_role, policy_document
 from components.scaling import core_scaling_policy, task_scaling_policy
 from components.security_configuration import content_name, security_configuration
+from components.spark_sizes import cluster_sizes
 from settings import ClusterSettings, InstanceGroupSettings, ManagedScalingSettings
 
 if TYPE_CHECKING:
@@ -208,7 +209,9 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
                 ],
             ),
             ebs_root_volume_size=settings.root_volume_size_gib,
-            configurations_json=json.dumps(configurations(cluster_properties(settings, release))),
+            configurations_json=json.dumps(
+                configurations(cluster_properties(settings, release, cluster_sizes(settings)))
+            ),
             log_uri=f"s3://{args.logs.name}/{LOG_PREFIX}",
             log_encryption_kms_key_id=args.logs_key_arn,
             keep_job_flow_alive_when_no_steps=True,

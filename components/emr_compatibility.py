@@ -26,6 +26,7 @@ from components.emr_release import (
     version_components,
     versions_known,
 )
+from components.spark_sizes import UnknownSize, node_size, worker_groups
 from settings import ClusterSettings, ConfigurationError
 
 GUIDE = "Amazon EMR Management Guide"
@@ -288,7 +289,9 @@ def facts_of(settings: ClusterSettings, release: Release) -> ClusterFacts:
             "core": settings.core.instance_type,
             "task": settings.task.instance_type,
         },
-        properties=frozenset((entry.classification, entry.name) for entry in cluster_properties(settings, release)),
+        properties=frozenset(
+            (entry.classification, entry.name) for entry in cluster_properties(settings, release, None)
+        ),
     )
 
 
@@ -373,6 +376,17 @@ def _version_mistakes(settings: ClusterSettings, release: Release, group: str) -
     return mistakes
 
 
+def _size_mistakes(settings: ClusterSettings, group: str) -> list[str]:
+    """Nodes whose size is not known: Spark's sizes are computed from it."""
+    mistakes: list[str] = []
+    for name, workers in worker_groups(settings).items():
+        try:
+            node_size(workers, settings.applications)
+        except UnknownSize as error:
+            mistakes.append(f"{group}.{name}.{error}")
+    return mistakes
+
+
 def _who_brings(name: str, required: str, labels: tuple[str, ...]) -> str:
     if labels:
         return f"{name} {required} comes with {_enumerate(labels)}"
@@ -447,6 +461,7 @@ def check(settings: ClusterSettings, project: str = "emr-pipeline", today: date 
     mistakes = _application_mistakes(settings, release, group)
     mistakes += _version_mistakes(settings, release, group)
     mistakes += _support_mistakes(settings, today or datetime.now(UTC).date(), group)
+    mistakes += _size_mistakes(settings, group)
     mistakes += [_told(rule, settings, group) for rule in broken_rules(facts_of(settings, release))]
     for name in ("core", "task"):
         instance_group = settings.core if name == "core" else settings.task

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from components import dispatch, emr_compatibility, network
+from components.spark_sizes import UnknownSize, cluster_sizes
 from settings import RULES, ConfigurationError, Rule, Settings
 
 
@@ -35,6 +36,23 @@ def _messages_reach_the_dead_letter_queue(settings: Settings) -> Iterator[str]:
         )
 
 
+def _executors_fit(settings: Settings) -> Iterator[str]:
+    """A step's executor is no larger than the cluster's, of which as many fit on a node as its vCPUs allow."""
+    given = settings.orchestration.executor_memory
+    if given is None:
+        return
+    try:
+        most = cluster_sizes(settings.cluster).executor_memory_mib
+    except UnknownSize:
+        return  # `release_fits` tells
+    if int(given[:-1]) * (1024 if given.endswith("g") else 1) > most:
+        yield (
+            f"orchestration.executorMemory is {given}: the instance types of core and task give an executor at most "
+            f"{most}m of heap, with as many on a node as its vCPUs allow (components/spark_sizes.py); leave the key "
+            "out, or take types with more memory"
+        )
+
+
 def rules(project: str = "emr-pipeline") -> tuple[Rule, ...]:
     """Every rule between the keys of a stack file; `project` is what keys begin with in messages."""
 
@@ -58,5 +76,6 @@ def rules(project: str = "emr-pipeline") -> tuple[Rule, ...]:
         Rule(("network", "cluster"), _subnets_hold_the_cluster),
         Rule(("orchestration",), _messages_reach_the_dead_letter_queue),
         Rule(("cluster",), release_fits),
+        Rule(("orchestration", "cluster"), _executors_fit),
         Rule(("datasets",), something_to_do),
     )

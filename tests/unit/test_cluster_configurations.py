@@ -9,12 +9,16 @@ import pytest
 
 from components.cluster_configurations import Property, cluster_properties, configurations
 from components.emr_release import releases
+from components.spark_sizes import cluster_sizes
 from settings import ClusterSettings, InstanceGroupSettings, ScalingSettings
+
+DEFAULT = cluster_properties(ClusterSettings(), releases()["emr-6.9.0"], cluster_sizes(ClusterSettings()))
 
 
 def rendered(release: str = "emr-6.9.0", **settings: Any) -> dict[str, dict[str, str]]:
     """Properties by classification."""
-    properties = cluster_properties(ClusterSettings(**settings), releases()[release])
+    cluster = ClusterSettings.model_validate(settings)
+    properties = cluster_properties(cluster, releases()[release], cluster_sizes(cluster))
     return {entry["Classification"]: entry["Properties"] for entry in configurations(properties)}
 
 
@@ -25,12 +29,12 @@ def test_every_value_is_text() -> None:
 
 
 def test_every_property_says_why() -> None:
-    for entry in cluster_properties(ClusterSettings(), releases()["emr-6.9.0"]):
+    for entry in DEFAULT:
         assert len(entry.reason) > 30, f"{entry.classification} {entry.name}"
 
 
 def test_the_document_is_sorted_and_bare() -> None:
-    document = configurations(cluster_properties(ClusterSettings(), releases()["emr-6.9.0"]))
+    document = configurations(DEFAULT)
     names = [entry["Classification"] for entry in document]
     assert names == sorted(names), "the order must not depend on the program's"
     assert all(set(entry) == {"Classification", "Properties"} for entry in document)
@@ -48,8 +52,66 @@ def test_spark_hive_and_presto_share_the_glue_data_catalog() -> None:
 
 def test_only_installed_applications_are_configured() -> None:
     found = rendered(applications=("Hadoop", "Spark"))
-    assert not {"hive-site", "presto-connector-hive", "tez-site"} & set(found), "files of absent applications"
-    assert rendered("emr-6.11.0", applications=("Spark", "Trino"))["trino-connector-hive"] == {"hive.metastore": "glue"}
+    absent = {"hive-site", "presto-connector-hive", "presto-config", "tez-site", "livy-conf", "core-site"}
+    assert not absent & set(found), "files of absent applications"
+    trino = rendered("emr-6.11.0", applications=("Spark", "Trino"))
+    assert trino["trino-connector-hive"] == {"hive.metastore": "glue"}
+    assert trino["trino-config"] == {"query.max-execution-time": "4h"}
+
+
+def test_a_change_of_a_running_cluster_changes_no_configuration() -> None:
+    """Configurations are part of what a cluster is made of: one that follows scaling makes a new cluster of it."""
+    usual = rendered(core={"instance_type": "m5.xlarge", "instance_count": 4})
+    changes: list[dict[str, Any]] = [
+        {"step_concurrency": 32},
+        {"core": {"instance_type": "m5.xlarge", "instance_count": 20}},
+        {"core": {"instance_type": "m5.xlarge", "instance_count": 4, "scaling": {"minimum": 4, "maximum": 90}}},
+        {"task": {"instance_type": "m5.xlarge", "instance_count": 0, "scaling": {"minimum": 0, "maximum": 90}}},
+    ]
+    for change in changes:
+        same: dict[str, Any] = {"core": {"instance_type": "m5.xlarge", "instance_count": 4}} | change
+        assert rendered(**same) == usual, f"{change} would replace the cluster"
+
+
+def test_spark_takes_its_sizes_from_the_instance_types() -> None:
+    found = rendered(
+        core={"instance_type": "r5.2xlarge", "instance_count": 4},
+        task={"instance_type": "r5.2xlarge", "instance_count": 2},
+    )["spark-defaults"]
+    assert {key: value for key, value in found.items() if "memory" in key or "cores" in key} == {
+        "spark.executor.cores": "4",
+        "spark.executor.memory": "24144m",
+        "spark.executor.memoryOverhead": "4528m",
+        "spark.driver.memory": "6898m",
+        "spark.driver.memoryOverhead": "1294m",
+    }
+    assert found["spark.default.parallelism"] == "64"
+    assert found["spark.sql.shuffle.partitions"] == "400"
+    assert found["spark.dynamicAllocation.maxExecutors"] == "50"
+
+
+def test_event_logs_stay_on_encrypted_volumes_and_the_history_server_finds_them() -> None:
+    found = rendered()["spark-defaults"]
+    assert found["spark.eventLog.enabled"] == "true"
+    assert found["spark.eventLog.dir"].startswith("hdfs:///"), "nodes may not read the logs bucket"
+    assert found["spark.history.fs.logDirectory"] == found["spark.eventLog.dir"]
+    assert found["spark.history.fs.cleaner.enabled"] == "true", "a persistent cluster's HDFS would fill"
+
+
+def test_parquet_is_committed_without_renames() -> None:
+    """Every condition of the EMRFS S3-optimized committer that a default could break (EMR Release Guide)."""
+    found = rendered()["spark-defaults"]
+    assert found["spark.sql.parquet.fs.optimized.committer.optimization-enabled"] == "true"
+    assert found["spark.sql.sources.partitionOverwriteMode"] == "static", "dynamic overwriting renames"
+    for name in ("spark.sql.parquet.output.committer.class", "spark.sql.sources.commitProtocolClass"):
+        assert name not in found, f"{name} is EMR's own, and another one switches the committer off"
+    assert found["spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version"] == "1", "2 publishes failed jobs"
+
+
+def test_a_session_of_livy_is_its_callers() -> None:
+    found = rendered()
+    assert found["livy-conf"]["livy.impersonation.enabled"] == "true"
+    assert found["core-site"] == {"hadoop.proxyuser.livy.groups": "*", "hadoop.proxyuser.livy.hosts": "*"}
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,7 @@ def test_an_unknown_key_at_any_level_is_answered_with_the_nearest_of_that_level(
             "network.kerberosServers is empty and cluster.kerberos.externalKdc is set",
         ),
         ({"datasets": {}}, "datasets is empty"),
+        ({"orchestration": {"executorMemory": "6g"}}, "orchestration.executorMemory is 6g: the instance types"),
     ],
 )
 def test_values_that_disagree_are_told_with_both_keys(groups: dict[str, Any], line: str) -> None:
