@@ -124,7 +124,7 @@ def _spark() -> Iterable[Property]:
         (
             "spark.sql.parquet.fs.optimized.committer.optimization-enabled",
             "true",
-            "Files appear in S3 when the job commits, without a rename, which in S3 is a copy. It is EMR's default, and "
+            "Files appear in S3 when the job commits, without a rename, which in S3 is a copy. EMR's default, and it "
             "must not move: tables are read while jobs write.",
         ),
         (

@@ -93,8 +93,9 @@ def test_examples(kind: str, cores: int, memory: int, drivers: int, partitions: 
 @pytest.mark.parametrize("kind", ["m5.xlarge", "r5.2xlarge", "c5.9xlarge"])
 def test_the_page_tells_the_sizes_as_they_are(kind: str) -> None:
     sizes = spark_sizes([KNOWN[kind]])
+    many = KNOWN[kind].vcpus // sizes.executor_cores
     row = (
-        f"| {kind} | {KNOWN[kind].vcpus // sizes.executor_cores} | {sizes.executor_cores}, {sizes.executor_memory_mib}m "
+        f"| {kind} | {many} | {sizes.executor_cores}, {sizes.executor_memory_mib}m "
         f"| {sizes.driver_memory_mib}m | {sizes.shuffle_partitions} |"
     )
     assert row in (ROOT / "docs" / "cluster.md").read_text("utf-8")
