@@ -9,6 +9,7 @@ from pathlib import Path
 
 from policies import document
 from tools import (
+    architecture_document,
     configuration_document,
     cost,
     keys_document,
@@ -30,6 +31,8 @@ FILES: Mapping[Path, Callable[[], str]] = {
     cost.PAGE: cost.render,
     permissions.FILE: permissions.render,
     state_machine_document.FILE: state_machine_document.render,
+    architecture_document.FILE: architecture_document.render,
+    architecture_document.README: architecture_document.readme,
 }
 """What is made, and the function that makes its text."""
 

@@ -173,7 +173,7 @@ def runbook() -> str:
         "those of the default settings; `Pulumi.<stack>.yaml` changes them (group `monitoring`, and "
         "each dataset's promises).",
         "",
-        "Commands use these variables:",
+        "Every command on this page needs AWS. They use these variables:",
         "",
         "```sh",
         "export STACK=prod",
