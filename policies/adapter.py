@@ -122,9 +122,12 @@ def _policy(rule: Rule, ledger: Ledger, copies: _Copies) -> Policy:
 
     if rule.resource_check is None:
         return StackValidationPolicy(validate=validate_stack, **_about(rule))
-    if rule.remedy:
-        return ResourceValidationPolicy(validate=validate_resource, remediate=cast("Any", remediate), **_about(rule))
-    return ResourceValidationPolicy(validate=validate_resource, **_about(rule))
+    policy: Any = ResourceValidationPolicy(
+        validate=validate_resource, remediate=cast("Any", remediate) if rule.remedy else None, **_about(rule)
+    )
+    policy.judged_types = rule.types
+    """Lets `decoding` pass it over for other types; `validate_resource` looks by itself too."""
+    return policy
 
 
 def remedied(properties: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

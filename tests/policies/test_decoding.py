@@ -9,6 +9,7 @@ import pulumi_policy.policy as sdk
 import pytest
 
 from policies.decoding import decode_once, remember
+from policies.registry import RULES
 from tests.policies.harness import UNKNOWN, Engine, R, Secret
 
 STEPS = ("json_format", "deserialize_properties", "unknown_checking_proxy")
@@ -18,9 +19,13 @@ STEPS = ("json_format", "deserialize_properties", "unknown_checking_proxy")
 def _sdk_restored() -> Iterator[None]:
     """Put the SDK's own steps back."""
     before = {step: getattr(sdk, step) for step in STEPS}
+    servicer: Any = sdk._PolicyAnalyzerServicer
+    methods = {name: value for name, value in vars(servicer).items() if callable(value)}
     yield
     for step, value in before.items():
         setattr(sdk, step, value)
+    for name, value in methods.items():
+        setattr(servicer, name, value)
 
 
 def resources() -> list[R]:
@@ -91,3 +96,43 @@ def test_results_are_remembered_by_identity_not_by_value() -> None:
     step = remember(lambda value: calls.append(value) or len(calls))
     one, other = [1], [1]
     assert (step(one), step(one), step(other)) == (1, 1, 2)
+
+
+def _asked(monkeypatch: pytest.MonkeyPatch, method: str) -> list[str]:
+    """Names of the policies that `method` (``validate`` or ``remediate``) of any policy is asked of, as it goes."""
+    asked: list[str] = []
+    original = getattr(sdk.ResourceValidationPolicy, method)
+
+    def noting(self: Any, *arguments: Any) -> Any:
+        asked.append(self.name)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(sdk.ResourceValidationPolicy, method, noting)
+    return asked
+
+
+@pytest.mark.usefixtures("_sdk_restored")
+def test_only_policies_of_the_type_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    decode_once()
+    engine = Engine()
+    asked = _asked(monkeypatch, "validate")
+    (bucket,) = [resource for resource in resources() if resource.name == "bucket-0"]
+    engine.analyze(bucket, True)
+    judging = {
+        rule.policy_name
+        for rule in RULES
+        if rule.resource_check is not None and rule.enabled and rule.judges(bucket.type)
+    }
+    assert set(asked) == judging, "each that judges buckets, and no other"
+    assert len(judging) < len(RULES) / 2
+
+
+@pytest.mark.usefixtures("_sdk_restored")
+def test_a_remediation_is_asked_for_where_a_stack_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    decode_once()
+    open_bucket = R("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "open", {"blockPublicAcls": False})
+    asked = _asked(monkeypatch, "remediate")
+    assert Engine().remediate(open_bucket) == {}, "no policy may change anything by default"
+    assert not asked, "so none is asked"
+    changed = Engine(levels={"S3-11": "remediate"}).remediate(open_bucket)
+    assert [values["blockPublicAcls"] for values in changed.values()] == [True], "one may now, and does"
