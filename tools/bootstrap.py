@@ -142,11 +142,17 @@ class Bootstrap:
         except self._iam.exceptions.EntityAlreadyExistsException:
             self._iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
         # Inline policies of a role hold 10,240 characters together; managed ones 6,144 each without spaces.
-        for number, statement in enumerate(document["Statement"]):
-            self._managed(name, f"{name}-{number}", {"Version": "2012-10-17", "Statement": [statement]})
+        made = [
+            self._managed(name, f"{name}-{number}", {"Version": "2012-10-17", "Statement": statements})
+            for number, statements in enumerate(_packed(document["Statement"]))
+        ]
+        # An earlier run may have needed more of them.
+        for attached in self._iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+            if re.fullmatch(rf"{name}-\d+", attached["PolicyName"]) and attached["PolicyArn"] not in made:
+                self._iam.detach_role_policy(RoleName=name, PolicyArn=attached["PolicyArn"])
         return f"arn:{self.partition}:iam::{self.account}:role/{name}"
 
-    def _managed(self, role: str, name: str, document: dict[str, Any]) -> None:
+    def _managed(self, role: str, name: str, document: dict[str, Any]) -> str:
         arn = f"arn:{self.partition}:iam::{self.account}:policy/{name}"
         text = json.dumps(document, separators=(",", ":"))
         try:
@@ -158,6 +164,7 @@ class Bootstrap:
                 self._iam.delete_policy_version(PolicyArn=arn, VersionId=old[-1])
             self._iam.create_policy_version(PolicyArn=arn, PolicyDocument=text, SetAsDefault=True)
         self._iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+        return arn
 
     def _state_statement(self) -> list[dict[str, Any]]:
         """Reading and locking the state; its secrets' key."""
@@ -170,23 +177,25 @@ class Bootstrap:
             {"Sid": "Secrets", "Effect": "Allow", "Action": key, "Resource": self._key_arn()},
         ]
 
+    def _deployment(self) -> list[dict[str, Any]]:
+        """Statements of the deployer's policy, for this stack and account."""
+        text = permissions.FILE.read_text(encoding="utf-8")
+        given = {"region": self.region, "account": self.account, "partition": self.partition}
+        return permissions.fill(text, stack=self.stack, **given)["Statement"]
+
     def deployer(self, repository: str) -> str:
         """The role that deploys: for jobs of the stack's environment in the repository, and nobody else."""
-        text = permissions.FILE.read_text(encoding="utf-8")
-        document = json.loads(text.replace("REGION", self.region).replace("ACCOUNT", self.account))
-        state = {"Version": "2012-10-17", "Statement": [*_packed(document["Statement"]), *self._state_statement()]}
+        state = {"Version": "2012-10-17", "Statement": [*self._deployment(), *self._state_statement()]}
         return self._role("deployer", self.oidc_provider(), f"repo:{repository}:environment:{self.stack}", state)
 
     def reader(self, repository: str) -> str:
         """The role for previews and drift: what the deployer may read, and no change but of the state's lock."""
-        text = permissions.FILE.read_text(encoding="utf-8")
-        document = json.loads(text.replace("REGION", self.region).replace("ACCOUNT", self.account))
         reads = [
-            {**statement, "Action": [action for action in statement["Action"] if _reads(action)]}
-            for statement in document["Statement"]
-            if isinstance(statement["Action"], list)
+            {**statement, "Action": looks}
+            for statement in self._deployment()
+            if (looks := [action for action in statement["Action"] if _reads(action)])
         ]
-        state = {"Version": "2012-10-17", "Statement": [*_packed(reads), *self._state_statement()]}
+        state = {"Version": "2012-10-17", "Statement": [*reads, *self._state_statement()]}
         subject = f"repo:{repository}:environment:preview-{self.stack}"
         return self._role("reader", self.oidc_provider(), subject, state)
 
@@ -197,20 +206,13 @@ def _reads(action: str) -> bool:
     return re.match(r"Get|List|Describe|Simulate", verb) is not None and verb != "GetSecretValue"
 
 
-def _packed(statements: Sequence[dict[str, Any]], most: int = 5800) -> list[dict[str, Any]]:
-    """Statements split so that each fits in a managed policy (IAM quotas: 6,144 characters)."""
-    packed: list[dict[str, Any]] = []
+def _packed(statements: Sequence[dict[str, Any]], most: int = 6000) -> list[list[dict[str, Any]]]:
+    """Statements by managed policy, as many in each as fit (IAM quotas: 6,144 characters, ten policies a role)."""
+    packed: list[list[dict[str, Any]]] = [[]]
     for statement in statements:
-        actions = statement["Action"]
-        while (
-            isinstance(actions, list)
-            and len(json.dumps({**statement, "Action": actions}, separators=(",", ":"))) > most
-        ):
-            half = len(actions) // 2
-            packed += _packed([{**statement, "Sid": f"{statement['Sid']}A", "Action": actions[:half]}], most)
-            statement = {**statement, "Sid": f"{statement['Sid']}B", "Action": actions[half:]}
-            actions = statement["Action"]
-        packed.append(statement)
+        if packed[-1] and len(json.dumps([*packed[-1], statement], separators=(",", ":"))) > most:
+            packed.append([])
+        packed[-1].append(statement)
     return packed
 
 

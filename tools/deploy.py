@@ -152,7 +152,7 @@ def check_release(cluster: configuration.ClusterSettings, emr: Any) -> None:
 
 def _check_permissions(target: Target) -> None:
     """Say what the identity lacks before anything is made: half a deployment is the worst place to learn it."""
-    lacks = permissions.report(target.identity, target.region)
+    lacks = permissions.report(target.identity, target.region, target.stack)
     if lacks:
         print(f"permissions: {lacks}\n", file=sys.stderr)
 

@@ -1,10 +1,11 @@
 """What a deployer may do: the IAM policy, made from the resource types that the program uses.
 
-    python -m tools.permissions            # print it
+    python -m tools.permissions                       # print it, with placeholders
     python -m tools.permissions --stack dev --check   # what the current identity lacks of it
 
-Each resource type's API calls are read from the sandbox's table of types, whose entries make the calls; what cannot be
-read there stands in `PROVIDER_READS`.
+Each action is bound to what it acts on: by name where names are known before, by the stack's tags where a change or a
+deletion of something that has only an id would hurt most, by region else. Each resource type's API calls are read from
+the sandbox's table of types, whose entries make the calls; what cannot be read there stands in `PROVIDER_READS`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import ast
 import inspect
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,9 +28,13 @@ import botocore.exceptions
 import botocore.session
 from botocore import xform_name
 
+from components.bucket_documents import bucket_name
+from components.catalog import database_name
+from components.environment import AwsEnvironment
+from policies.action_table import knows_no_resource
 from sandbox.providers.services import MODULES
 from sandbox.providers.table import Function, ResourceType
-from tools.recorded import record
+from tools.recorded import UnknownStack, read, record
 
 FILE = Path(__file__).resolve().parent.parent / "bootstrap" / "deployer-policy.json"
 STACKS = ("dev", "prod")
@@ -102,8 +108,57 @@ PASSED_TO = (
 )
 """Services that roles of the stack are handed to."""
 
-_GLOBAL = ("iam", "sts", "s3", "budgets")
+_GLOBAL = ("iam", "sts", "budgets")
 """Services whose calls do not carry the stack's region."""
+
+_NAME = "emr-pipeline-STACK"
+_HERE = "REGION:ACCOUNT"
+NAMED: Mapping[str, tuple[str, ...]] = {
+    "budgets": (f"arn:PARTITION:budgets::ACCOUNT:budget/{_NAME}*",),
+    "cloudwatch": (
+        f"arn:PARTITION:cloudwatch:{_HERE}:alarm:{_NAME}-*",
+        f"arn:PARTITION:cloudwatch::ACCOUNT:dashboard/{_NAME}-*",
+    ),
+    "dynamodb": (f"arn:PARTITION:dynamodb:{_HERE}:table/{_NAME}-*",),
+    "events": (f"arn:PARTITION:events:{_HERE}:rule/{_NAME}-*",),
+    "glue": tuple(
+        f"arn:PARTITION:glue:{_HERE}:{resource}"
+        for resource in ("catalog", "database/DATABASE", "table/DATABASE/*", "userDefinedFunction/DATABASE/*")
+    ),
+    "lambda": (
+        f"arn:PARTITION:lambda:{_HERE}:function:{_NAME}-*",
+        f"arn:PARTITION:lambda:{_HERE}:event-source-mapping:*",
+    ),
+    "s3": ("arn:PARTITION:s3:::BUCKETS-*", "arn:PARTITION:s3:::BUCKETS-*/*"),
+    # The cluster's own, and those whose names the configuration gives (a realm's or a KDC's password).
+    "secretsmanager": (f"arn:PARTITION:secretsmanager:{_HERE}:secret:emr-pipeline*",),
+    "sns": (f"arn:PARTITION:sns:{_HERE}:{_NAME}-*",),
+    "sqs": (f"arn:PARTITION:sqs:{_HERE}:{_NAME}-*",),
+    "ssm": (f"arn:PARTITION:ssm:{_HERE}:parameter/emr-pipeline/STACK/*",),
+    "states": (f"arn:PARTITION:states:{_HERE}:stateMachine:{_NAME}-*",),
+    # By ids of their own, which nobody knows before: bound to account and region.
+    "elasticmapreduce": (f"arn:PARTITION:elasticmapreduce:{_HERE}:cluster/*",),
+    "kms": (f"arn:PARTITION:kms:{_HERE}:key/*", f"arn:PARTITION:kms:{_HERE}:alias/{_NAME}-*"),
+    "servicequotas": (f"arn:PARTITION:servicequotas:{_HERE}:*",),
+}
+"""What the actions of a service may act on; roles, log groups and secrets come beside it, by the program's names."""
+
+UNBOUND = ("cloudwatch:DescribeAlarms", "cloudwatch:PutCompositeAlarm", "cloudwatch:DeleteAlarms")
+"""Actions that know resources, and fail for composite alarms when they are bound to any (CloudWatch API reference)."""
+
+GUARDED: Mapping[str, tuple[str, ...]] = {
+    "ec2": (
+        *(f"Delete{what}" for what in ("FlowLogs", "InternetGateway", "NatGateway", "Route", "RouteTable")),
+        *(f"Delete{what}" for what in ("SecurityGroup", "Subnet", "Vpc", "VpcEndpoints")),
+        *("DetachInternetGateway", "ReleaseAddress"),
+    ),
+    "elasticmapreduce": ("SetTerminationProtection", "TerminateJobFlows"),
+    "kms": ("DisableKey", "DisableKeyRotation", "PutKeyPolicy", "ScheduleKeyDeletion"),
+}
+"""Changes and deletions of things that have only ids: allowed where the stack's tags are on them. It keeps a deployment
+from another stack's things; who may tag could get round it."""
+
+_TAGGED = {"aws:ResourceTag/Project": "emr-pipeline", "aws:ResourceTag/Environment": "STACK"}
 
 
 @cache
@@ -194,45 +249,138 @@ def actions() -> list[str]:
     return sorted((found | set(PROVIDER_READS)) - {"iam:PassRole"})
 
 
+def _own_names() -> dict[str, list[str]]:
+    """Patterns of what the program names by itself: roles, instance profiles, secrets, log groups."""
+    found: dict[str, set[str]] = {"iam": set(), "secretsmanager": set(), "logs": set()}
+    for stack in STACKS:
+        for resource in record(stack).resources:
+            if resource.type == "aws:iam/role:Role":  # an instance profile bears its role's name
+                found["iam"] |= {
+                    f"arn:PARTITION:iam::ACCOUNT:{k}/{resource.name}-*" for k in ("role", "instance-profile")
+                }
+            elif resource.type == "aws:secretsmanager/secret:Secret":
+                found["secretsmanager"].add(f"arn:PARTITION:secretsmanager:{_HERE}:secret:{resource.name}-*")
+            elif resource.type == "aws:cloudwatch/logGroup:LogGroup":
+                name = re.sub(rf"(?<=[/-]){stack}(?=[/-])", "STACK", str(resource.inputs["name"]))
+                found["logs"].add(f"arn:PARTITION:logs:{_HERE}:log-group:{name}*")
+    return {service: sorted(names) for service, names in found.items()}
+
+
+def _attached() -> list[str]:
+    """Policies of AWS's that the program attaches to roles."""
+    attached = {r.inputs["policyArn"] for stack in STACKS for r in record(stack).all(_ATTACHMENT)}
+    return sorted(str(arn).replace("arn:aws:", "arn:PARTITION:") for arn in attached)
+
+
+_ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+_ROLE_ATTACHES = ("iam:AttachRolePolicy", "iam:DetachRolePolicy")
+
+
 def policy() -> dict[str, Any]:
-    """The policy: each action by name, bound to the stack's region where the service has regions, roles handed only to
-    the services that the program uses."""
-    known = actions()
-    regional = [action for action in known if action.split(":")[0] not in _GLOBAL]
+    """The policy: each action by name, on what the stack's own names, tags or region say."""
+    own = _own_names()
+    roles = [name for name in own["iam"] if ":role/" in name]
+    named: dict[str, list[str]] = {}
+    guarded: list[str] = []
+    everywhere: dict[bool, list[str]] = {True: [], False: []}
+    special = {"iam:SimulatePrincipalPolicy", "iam:CreateServiceLinkedRole", *_ROLE_ATTACHES}
+    for action in actions():
+        service, verb = action.split(":")
+        if action in special:
+            continue
+        if verb in GUARDED.get(service, ()):
+            guarded.append(action)
+        elif knows_no_resource(action) or action in UNBOUND or service in ("ec2", "sts"):
+            # EC2's creations name ids of things that are only made, several at once: they are bound to the region.
+            everywhere[service in _GLOBAL].append(action)
+        else:
+            named.setdefault(service, []).append(action)
+
+    def statement(sid: str, actions: Sequence[str], resource: Any, condition: dict[str, Any] | None = None) -> Any:
+        given = {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": resource}
+        return {**given, "Condition": condition} if condition else given
+
     return {
         "Version": "2012-10-17",
         "Statement": [
-            {
-                "Sid": "Regional",
-                "Effect": "Allow",
-                "Action": regional,
-                "Resource": "*",
-                "Condition": {"StringEquals": {"aws:RequestedRegion": "REGION"}},
-            },
-            {
-                "Sid": "Global",
-                "Effect": "Allow",
-                "Action": [action for action in known if action not in regional],
-                "Resource": "*",
-            },
-            {
-                "Sid": "HandRolesToServices",
-                "Effect": "Allow",
-                "Action": "iam:PassRole",
-                "Resource": "arn:aws:iam::ACCOUNT:role/*",
-                "Condition": {"StringEquals": {"iam:PassedToService": list(PASSED_TO)}},
-            },
+            statement("InRegion", everywhere[False], "*", {"StringEquals": {"aws:RequestedRegion": "REGION"}}),
+            statement("WithoutRegion", everywhere[True], "*"),
+            *(
+                statement(f"Own{service.title()}", verbs, [*NAMED.get(service, ()), *own.get(service, ())])
+                for service, verbs in named.items()
+            ),
+            statement(
+                "OwnByTag",
+                guarded,
+                "*",
+                {"StringEquals": {"aws:RequestedRegion": "REGION", **_TAGGED}},
+            ),
+            statement("AttachKnownPolicies", _ROLE_ATTACHES, roles, {"ArnEquals": {"iam:PolicyARN": _attached()}}),
+            # The first EMR cluster and scaling policy of an account make their service-linked roles.
+            statement(
+                "ServiceLinkedRoles",
+                ["iam:CreateServiceLinkedRole"],
+                "arn:PARTITION:iam::ACCOUNT:role/aws-service-role/*",
+                {"StringLike": {"iam:AWSServiceName": list(SERVICE_LINKED)}},
+            ),
+            statement(
+                "WhatAmIAllowed",
+                ["iam:SimulatePrincipalPolicy"],
+                ["arn:PARTITION:iam::ACCOUNT:role/*", "arn:PARTITION:iam::ACCOUNT:user/*"],
+            ),
+            statement(
+                "HandRolesToServices",
+                ["iam:PassRole"],
+                roles,
+                {"StringEquals": {"iam:PassedToService": list(PASSED_TO)}},
+            ),
         ],
     }
 
 
+SERVICE_LINKED = ("elasticmapreduce.amazonaws.com", "spot.amazonaws.com")
+"""Services whose roles the first use of them makes (EMR and EC2 guides, "service-linked roles")."""
+
+
 def render() -> str:
-    """`bootstrap/deployer-policy.json`; REGION and ACCOUNT are filled in by the bootstrap."""
+    """`bootstrap/deployer-policy.json`, with placeholders; see `fill`."""
     return json.dumps(policy(), indent=2) + "\n"
 
 
-def lacking(iam: Any, identity: str) -> list[str]:
-    """Actions that an identity is not allowed, by IAM's own simulation; conditions on regions count as met.
+def fill(text: str, *, stack: str, region: str, account: str, partition: str = "aws") -> dict[str, Any]:
+    """The policy of a stack in an account: the placeholders of its text replaced."""
+    environment = AwsEnvironment("emr-pipeline", stack, partition, "", region, account, ())
+    buckets = bucket_name(environment, "raw").removesuffix(f"-raw-{account}-{region}")
+    given = {
+        "DATABASE": database_name(environment),
+        "BUCKETS": buckets,
+        "PARTITION": partition,
+        "REGION": region,
+        "ACCOUNT": account,
+        "STACK": stack,
+    }
+    return json.loads(re.sub(r"\b(?:" + "|".join(given) + r")\b", lambda found: given[found[0]], text))
+
+
+def _asked(statement: Mapping[str, Any]) -> dict[str, Any]:
+    """A statement as IAM's simulation asks: an example of each resource, and the conditions' values as the context."""
+    resources = statement["Resource"]
+    examples = [text.replace("*", "example") for text in ([resources] if isinstance(resources, str) else resources)]
+    context = [
+        {
+            "ContextKeyName": key,
+            "ContextKeyType": "string",
+            "ContextKeyValues": [values if isinstance(values, str) else values[0]],
+        }
+        for keys in statement.get("Condition", {}).values()
+        for key, values in keys.items()
+    ]
+    asked: dict[str, Any] = {"ContextEntries": context}
+    return asked if resources == "*" else {**asked, "ResourceArns": examples}
+
+
+def lacking(iam: Any, identity: str, document: Mapping[str, Any]) -> list[str]:
+    """Actions of a policy that an identity is not allowed, by IAM's own simulation, on an example of their resources.
 
     Raises:
         botocore.exceptions.ClientError: when the identity may not ask.
@@ -241,26 +389,33 @@ def lacking(iam: Any, identity: str) -> list[str]:
     if ":assumed-role/" in identity:
         account, role = identity.split(":")[4], identity.split("/")[1]
         source = f"arn:{identity.split(':')[1]}:iam::{account}:role/{role}"
-    denied: list[str] = []
-    names = [*actions(), "iam:PassRole"]
-    for start in range(0, len(names), 50):
-        pages = iam.get_paginator("simulate_principal_policy").paginate(
-            PolicySourceArn=source, ActionNames=names[start : start + 50]
-        )
-        for page in pages:
-            denied += [r["EvalActionName"] for r in page["EvaluationResults"] if r["EvalDecision"] != "allowed"]
+    denied: set[str] = set()
+    for statement in document["Statement"]:
+        names = statement["Action"]
+        for start in range(0, len(names), 50):
+            pages = iam.get_paginator("simulate_principal_policy").paginate(
+                PolicySourceArn=source, ActionNames=names[start : start + 50], **_asked(statement)
+            )
+            for page in pages:
+                denied |= {
+                    result["EvalActionName"]
+                    for result in page["EvaluationResults"]
+                    if result["EvalDecision"] != "allowed"
+                }
     return sorted(denied)
 
 
-def report(identity: str, region: str) -> str | None:
-    """What an identity lacks, in words; None when it lacks nothing.
+def report(identity: str, region: str, stack: str) -> str | None:
+    """What an identity lacks to deploy a stack, in words; None when it lacks nothing.
 
     The account's root user is never asked about: IAM simulates users, groups and roles only.
     """
     if identity.endswith(":root"):
         return None
+    partition, account = identity.split(":")[1], identity.split(":")[4]
+    document = fill(FILE.read_text(encoding="utf-8"), stack=stack, region=region, account=account, partition=partition)
     try:
-        missing = lacking(boto3.client("iam", region_name=region), identity)
+        missing = lacking(boto3.client("iam", region_name=region), identity, document)
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         return f"could not ask IAM what {identity} may do ({error}): the deployment will show it"
     if not missing:
@@ -271,18 +426,22 @@ def report(identity: str, region: str) -> str | None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the policy, or with ``--check`` what the current identity lacks."""
     parser = argparse.ArgumentParser(prog="make permissions", description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--region", default="eu-west-1")
+    parser.add_argument("--check", action="store_true", help="ask IAM what the current identity lacks of it")
+    parser.add_argument("--stack", default="dev", help="whose names and region are checked")
     given = parser.parse_args(arguments)
     if not given.check:
         print(render(), end="")
         return 0
     try:
-        caller = boto3.client("sts", region_name=given.region).get_caller_identity()["Arn"]
+        region = read(given.stack)["aws:region"]
+        caller = boto3.client("sts", region_name=region).get_caller_identity()["Arn"]
+    except UnknownStack as error:
+        print(error, file=sys.stderr)
+        return 1
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
         print(f"AWS does not know who you are: {error}", file=sys.stderr)
         return 1
-    said = report(caller, given.region)
+    said = report(caller, region, given.stack)
     print(said or f"{caller} may do everything that a deployment takes")
     return 1 if said else 0
 
