@@ -248,6 +248,7 @@ def main() -> None:
 
     outputs = {
         "rawBucket": buckets.raw.name,
+        "datasetPrefixes": {name: dataset.prefix for name, dataset in settings.datasets.items()},
         "processedBucket": buckets.processed.name,
         "logsBucket": buckets.logs.name,
         "scriptsBucket": buckets.scripts.name,

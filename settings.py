@@ -493,7 +493,16 @@ class DatasetSettings(SettingsModel):
     overwrites: Literal["hold", "add"] = "hold"
     """What a further version of a key that was dispatched before does. ``hold``: nothing, so that no row is there
     twice; the ledger says so, and a person decides. ``add``: its rows are added, for producers that write a key again
-    with other rows. A late file of its own key is no overwrite: it adds its rows to the partitions that they name."""
+    with other rows. A late file of its own key is no overwrite: it adds its rows to the partitions that they name. A
+    held version is let through by ``python -m functions.ledger release``."""
+    added_columns: Literal["reject", "ignore"] = "reject"
+    """What happens to a CSV or Parquet file with a column that is not declared. ``reject``: the whole file is rejected
+    and named, so that nothing is lost unseen. ``ignore``: the column is left out, for sources that add columns before
+    the table needs them. JSON lines may always hold other fields."""
+    missing_columns: Literal["reject", "null"] = "reject"
+    """What happens to a CSV or Parquet file without a declared column. ``reject``: the whole file is rejected and
+    named. ``null``: the column is null, for sources whose columns come and go; a column that is not nullable must be
+    there all the same. In JSON lines a field that is not there is null."""
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:

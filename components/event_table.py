@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from components.alarm_table import Area, runbook_link
-from components.console import cluster_link, execution_link, key_link
+from components.console import cluster_link, key_link
 from components.environment import AwsEnvironment
 from components.iam import Document
 from settings import MonitoringSettings
@@ -69,32 +69,6 @@ EVENT_ROWS = (
             "aws emr describe-cluster --cluster-id $CLUSTER --query Cluster.Status",
             "pulumi refresh --stack $STACK",
             "make up STACK=$STACK",
-        ),
-    ),
-    EventRow(
-        kind="execution-ended",
-        area="orchestration",
-        parts=frozenset({"state-machine"}),
-        pattern=lambda parts: {
-            "source": ["aws.states"],
-            "detail-type": ["Step Functions Execution Status Change"],
-            "detail": {"stateMachineArn": [parts["state-machine"]], "status": ["TIMED_OUT", "ABORTED"]},
-        },
-        paths={
-            "time": "$.time",
-            "execution": "$.detail.executionArn",
-            "name": "$.detail.name",
-            "status": "$.detail.status",
-        },
-        what="execution <name> ended <status> without its failure path",
-        details=("Its step, which bears the execution's name, may still run.",),
-        link=lambda environment: execution_link(environment, "<execution>"),
-        cause="somebody stopped it, or it waited longer than all its time limits together.",
-        action="look at the step of that name; cancel it if it should not go on; then drive the manifest again.",
-        commands=(
-            "aws emr list-steps --cluster-id $CLUSTER --step-states PENDING RUNNING",
-            "aws emr cancel-steps --cluster-id $CLUSTER --step-ids <step> --step-cancellation-option SEND_INTERRUPT",
-            "python -m functions.ledger redrive",
         ),
     ),
     EventRow(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import pulumi
 import pulumi_aws as aws
 
+from components.console import execution_link
 from components.dispatch import ARCHITECTURE, RUNTIME, log_group_name
 from components.emr_release import support
 from components.environment import AwsEnvironment
@@ -138,6 +139,7 @@ def bundled_settings(
         "stop_arguments": ["bash", "-c", CALL_WRAPPER, "call", wrapper_uri, environment.region, "--stop", realm],
         "volume_factor": settings.volume_factor,
         "failures": {failure.name: _described(failure) for failure in FAILURES},
+        "execution_link": execution_link(environment, "<execution>"),
         "settled": {
             status: _described(failure)
             for status, failure in {

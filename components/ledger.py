@@ -8,7 +8,7 @@ Two kinds of items, told apart by the beginning of the partition key:
     nobody updates a thousand items when a run ends.
 ``manifest#<hash>``, ``manifest``
     A manifest: dataset, uri, objects, bytes, attempt (the latest), state (``planned``, ``running``, ``succeeded``,
-    ``failed``), outcome, reason, execution, job, plannedAt, startedAt, endedAt.
+    ``failed``), outcome, reason, execution, job, firstObjectAt, plannedAt, startedAt, endedAt.
 
 Times are ISO 8601 in UTC. Only manifests carry ``plannedAt``, so the index by state holds manifests and nothing else.
 """

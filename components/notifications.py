@@ -18,7 +18,7 @@ UNDELIVERED_RETENTION_SECONDS = 14 * 24 * 3600
 
 TOPICS: tuple[TopicName, ...] = ("success", "warning", "critical")
 
-EVENT_RULES = ("cluster-ended", "execution-ended", "key-endangered")
+EVENT_RULES = ("cluster-ended", "key-endangered")
 """Event rules, by the last part of their names, that publish to the critical topic (`alarms` makes them)."""
 
 FUNCTION_RULES = ("housekeeping", "execution-unheard")

@@ -11,7 +11,8 @@ Manifest (written by the dispatcher, see ``functions/dispatcher/handler.py``)::
 
     {"version": 1, "dataset": "flights",
      "definition": {"prefix", "format": "csv" | "json" | "parquet", "columns": [{"name", "type", "nullable"}],
-                    "partitionBy": [...], "nullValue": ""},
+                    "partitionBy": [...], "nullValue": "", "addedColumns": "reject" | "ignore",
+                    "missingColumns": "reject" | "null"},
      "database": "…", "table": "…",                        where the partitions are catalogued
      "output": "s3://…/flights/", "staging": "s3://…/_staging/flights/", "setAside": "s3://…/_set_aside/flights/",
      "objects": [{"bucket", "key", "versionId", "size", "etag"}]}
@@ -22,7 +23,9 @@ A ``bucket`` that begins with ``file:`` is a local directory. The manifest's has
 What is taken, set aside, rejected
     An *object* is rejected, and the others are processed, when it is missing, empty, replaced since by one of another
     size, damaged, unreadable by name (Spark skips names that begin with ``_`` or ``.``), or not of the declared shape:
-    a CSV header must be the declared columns in order; a Parquet file must hold them with types that fit.
+    a CSV header must be the declared columns in order; a Parquet file must hold them with types that fit. Columns that
+    are not declared are left out where ``addedColumns`` is ``ignore``, and columns that are not there are null where
+    ``missingColumns`` is ``null`` and they are not required; at least one declared column must be there.
     A *record* is set aside when it has too few or too many fields, is not JSON, holds a value that is not of its
     column's type, or lacks a required value. What is not transient never fails the run; what is (a throttled or denied
     store, a lost catalog) always does, so that the run can be tried again.
@@ -228,6 +231,8 @@ class Manifest:
     columns: tuple[ColumnDefinition, ...]
     partition_by: tuple[str, ...]
     null_value: str
+    added_columns: str
+    missing_columns: str
     database: str
     table: str
     output: str
@@ -287,6 +292,8 @@ def parse_manifest(text: str, where: str) -> Manifest:
             columns=columns,
             partition_by=tuple(definition.get("partitionBy", ())),
             null_value=definition.get("nullValue", ""),
+            added_columns=definition.get("addedColumns", "reject"),
+            missing_columns=definition.get("missingColumns", "reject"),
             database=document["database"],
             table=document["table"],
             output=document["output"].rstrip("/"),
@@ -303,6 +310,12 @@ def parse_manifest(text: str, where: str) -> Manifest:
         raise InputError(f"manifest {where}: a value is of the wrong kind: {error}") from None
     if manifest.format not in ("csv", "json", "parquet"):
         raise InputError(f"manifest {where}: format is {manifest.format!r}; allowed: csv, json, parquet")
+    for name, value, allowed in (
+        ("addedColumns", manifest.added_columns, ("reject", "ignore")),
+        ("missingColumns", manifest.missing_columns, ("reject", "null")),
+    ):
+        if value not in allowed:
+            raise InputError(f"manifest {where}: {name} is {value!r}; allowed: {', '.join(allowed)}")
     for column in columns:
         if column.type not in SPARK_TYPES:
             raise InputError(
@@ -328,26 +341,39 @@ def header_fields(line: str) -> list[str]:
     return [field.strip() for field in fields]
 
 
-def header_difference(declared: Sequence[str], found: Sequence[str]) -> str | None:
-    """How a header differs from the declared columns; None when it does not."""
-    if list(declared) == list(found):
-        return None
+def unserved(manifest: Manifest, found: Sequence[str]) -> list[str]:
+    """What of an object's columns keeps it from being taken: columns that are missing, or that nobody declared."""
     parts = []
-    missing = [name for name in declared if name not in found]
-    unexpected = [name for name in found if name not in declared]
-    twice = sorted({name for name in found if name in declared and list(found).count(name) > 1})
+    missing = [column for column in manifest.columns if column.name not in found]
+    if len(missing) < len(manifest.columns) and manifest.missing_columns == "null":
+        missing = [column for column in missing if not column.nullable]
+    unexpected = [name for name in found if name not in manifest.names]
     if missing:
-        parts.append("lacks " + ", ".join(missing))
-    if unexpected:
+        parts.append("lacks " + ", ".join(column.name for column in missing))
+    if unexpected and manifest.added_columns == "reject":
         parts.append("has unexpected " + ", ".join(repr(name) for name in unexpected))
+    return parts
+
+
+def header_difference(manifest: Manifest, found: Sequence[str]) -> str | None:
+    """Why a CSV header does not serve the declared columns; None when it does."""
+    if manifest.names == list(found):
+        return None
+    parts = unserved(manifest, found)
+    known = [name for name in found if name in manifest.names]
+    twice = sorted({name for name in known if known.count(name) > 1})
+    expected = [name for name in manifest.names if name in known]
     if twice:
         parts.append("has " + ", ".join(twice) + " twice")
-    if not parts:
-        first = next(index for index, (a, b) in enumerate(zip(declared, found)) if a != b)
+    if not parts and known != expected:
+        first = next(index for index, (a, b) in enumerate(zip(expected, known)) if a != b)
+        position = list(found).index(known[first]) + 1
         parts.append(
-            f"has the columns in another order: column {first + 1} is {found[first]}, expected {declared[first]}"
+            f"has the columns in another order: column {position} is {known[first]}, expected {expected[first]}"
         )
-    if len(found) == 1 and len(declared) > 1:
+    if not parts:
+        return None
+    if len(found) == 1 and len(manifest.names) > 1:
         parts.append("is one field: fields must be separated by commas")
     return shortened("CSV header " + "; ".join(parts))
 
@@ -650,7 +676,7 @@ def inspect(files: Files, manifest: Manifest, item: RawObject) -> Inspected:
             return "is compressed with gzip, but its name does not end in .gz"
         if manifest.format == "csv":
             shape = line[1:] if line.startswith("\ufeff") else line
-            return header_difference(manifest.names, header_fields(shape))
+            return header_difference(manifest, header_fields(shape))
         return None
 
     try:
@@ -734,10 +760,13 @@ def absent(column: ColumnDefinition) -> str:
 
 
 class Source(NamedTuple):
-    """Objects that are read alike, and the types of their columns (none for text)."""
+    """Objects that are read alike."""
 
     objects: tuple[Inspected, ...]
     schema: T.StructType | None
+    """Parquet: the types of the declared columns that they have."""
+    header: tuple[str, ...]
+    """CSV: the names of their fields."""
 
 
 def sources(
@@ -745,7 +774,11 @@ def sources(
 ) -> tuple[list[Source], list[Rejection]]:
     """The objects by how they are read, and Parquet files whose columns do not fit."""
     if manifest.format != "parquet":
-        return ([Source(tuple(objects), None)] if objects else []), []
+        headers: dict[tuple[str, ...], list[Inspected]] = {}
+        for look in objects:
+            header = tuple(header_fields(look.shape)) if manifest.format == "csv" else ()
+            headers.setdefault(header, []).append(look)
+        return [Source(tuple(alike), None, header) for header, alike in sorted(headers.items())], []
     shapes: dict[str, list[Inspected]] = {}
     for look in objects:
         shapes.setdefault(look.shape, []).append(look)
@@ -754,7 +787,7 @@ def sources(
     for _, alike in sorted(shapes.items()):
         try:
             schema = spark.read.options(**READ_OPTIONS).parquet(alike[0].object.uri).schema
-            reason = schema_difference(manifest.columns, {field.name: base_type(field.dataType) for field in schema})
+            reason = schema_difference(manifest, {field.name: base_type(field.dataType) for field in schema})
         except JAVA_ERRORS as error:
             # Spark infers types in a task, so its AnalysisException may lie under another.
             if not isinstance(error, AnalysisException) and root_cause(error).name != UNREADABLE_COLUMNS:
@@ -762,7 +795,9 @@ def sources(
             reason = f"Spark cannot read its columns: {describe(error)}"
         if reason is None:
             fields = {field.name: field for field in schema}
-            found.append(Source(tuple(alike), T.StructType([fields[name] for name in manifest.names])))
+            found.append(
+                Source(tuple(alike), T.StructType([fields[name] for name in manifest.names if name in fields]), ())
+            )
         else:
             rejected += [Rejection(look.object.uri, reason) for look in alike]
     return found, rejected
@@ -773,13 +808,10 @@ def base_type(data_type: T.DataType) -> str:
     return data_type.simpleString().split("(")[0].split("<")[0]
 
 
-def schema_difference(columns: Sequence[ColumnDefinition], found: dict[str, str]) -> str | None:
+def schema_difference(manifest: Manifest, found: dict[str, str]) -> str | None:
     """Why a Parquet file's columns do not serve the declared ones; None when they do."""
-    parts = []
-    missing = [column.name for column in columns if column.name not in found]
-    if missing:
-        parts.append("lacks " + ", ".join(missing))
-    for column in columns:
+    parts = unserved(manifest, list(found))
+    for column in manifest.columns:
         type_name = found.get(column.name)
         if type_name is None or type_name == column.type or (type_name, column.type) in WIDENED:
             continue
@@ -802,14 +834,19 @@ def read_source(spark: SparkSession, manifest: Manifest, source: Source) -> Data
     if source.schema is not None:
         frame = reader.schema(source.schema).parquet(*paths)
         nothing = F.lit(None).cast("string")
-        return frame.select(
-            *manifest.names, nothing.alias(MALFORMED), nothing.alias(LINE), F.input_file_name().alias(OBJECT)
-        )
+        values = [
+            F.col(column.name) if column.name in frame.columns else F.lit(None).cast(column.type).alias(column.name)
+            for column in manifest.columns
+        ]
+        return frame.select(*values, nothing.alias(MALFORMED), nothing.alias(LINE), F.input_file_name().alias(OBJECT))
     # By lines, rather than by Spark's own CSV and JSON sources: a record that is set aside is the line as it came, and
     # a quote that is not closed shows.
     lines = reader.text(paths).select(F.col("value").alias(LINE), F.input_file_name().alias(OBJECT))
     lines = lines.filter(F.trim(LINE) != "")
-    schema = ", ".join(f"`{name}` STRING" for name in [*manifest.names, MALFORMED])
+    fields = list(manifest.names)
+    if manifest.format == "csv":
+        fields = [name if name in fields else f"_undeclared_{index}" for index, name in enumerate(source.header)]
+    schema = ", ".join(f"`{name}` STRING" for name in [*fields, MALFORMED])
     options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": MALFORMED}
     if manifest.format == "csv":
         lines = lines.filter(~F.col(LINE).isin(*sorted({look.shape for look in source.objects})))
@@ -817,7 +854,13 @@ def read_source(spark: SparkSession, manifest: Manifest, source: Source) -> Data
         record = F.from_csv(LINE, schema, options)
     else:
         record = F.from_json(LINE, schema, options)
-    return lines.select(record.alias("_record"), LINE, OBJECT).select("_record.*", LINE, OBJECT)
+    values = [
+        (F.col("_record")[name] if name in fields else F.lit(None).cast("string")).alias(name)
+        for name in manifest.names
+    ]
+    return lines.select(record.alias("_record"), LINE, OBJECT).select(
+        *values, F.col("_record")[MALFORMED].alias(MALFORMED), LINE, OBJECT
+    )
 
 
 def as_text(manifest: Manifest, source: Source, column: ColumnDefinition) -> Column | None:
@@ -825,6 +868,8 @@ def as_text(manifest: Manifest, source: Source, column: ColumnDefinition) -> Col
     raw = F.col(column.name)
     if source.schema is None:
         return raw
+    if column.name not in source.schema.names:
+        return None
     type_name = base_type(source.schema[column.name].dataType)
     return None if type_name == column.type or (type_name, column.type) in WIDENED else raw.cast("string")
 
@@ -855,7 +900,7 @@ class Fault(NamedTuple):
     """What people read, with the value."""
 
 
-def line_faults(manifest: Manifest) -> list[Fault]:
+def line_faults(manifest: Manifest, source: Source) -> list[Fault]:
     """What can be wrong with a whole line."""
 
     def fault(condition: Column, reason: str) -> Fault:
@@ -864,7 +909,7 @@ def line_faults(manifest: Manifest) -> list[Fault]:
     if manifest.format == "csv":
         line = F.col(LINE)
         quotes = F.length(line) - F.length(F.translate(line, '"', ""))
-        count = len(manifest.columns)
+        count = len(source.header)
         return [
             fault(line.contains('"') & (quotes % 2 == 1), "has a quote that is not closed"),
             fault(F.col(MALFORMED).isNotNull(), f"is not {count} fields" if count > 1 else "is not one field"),
@@ -901,7 +946,7 @@ def column_faults(manifest: Manifest, source: Source) -> list[Fault]:
 def is_bad(manifest: Manifest, source: Source) -> Column:
     """Whether a record of `with_typed_values` must be set aside: whether it has any fault."""
     bad = F.lit(False)
-    for fault in [*line_faults(manifest), *column_faults(manifest, source)]:
+    for fault in [*line_faults(manifest, source), *column_faults(manifest, source)]:
         bad = bad | fault.condition
     return bad
 
@@ -934,7 +979,7 @@ def bad_records(spark: SparkSession, manifest: Manifest, found: Sequence[Source]
     frames = []
     for source in found:
         frame = with_typed_values(read_source(spark, manifest, source), manifest, source)
-        lines, values = line_faults(manifest), column_faults(manifest, source)
+        lines, values = line_faults(manifest, source), column_faults(manifest, source)
         # Fields of a line that is none have no meaning.
         detail = [F.when(fault.condition, fault.detail) for fault in lines]
         detail.append(F.concat_ws("; ", *[F.when(fault.condition, fault.detail) for fault in values]))
@@ -1024,7 +1069,7 @@ def write_set_aside(spark: SparkSession, manifest: Manifest, found: Sequence[Sou
 def only(found: Sequence[Source], wanted: Callable[[str], bool]) -> list[Source]:
     """The sources, with some objects only."""
     kept = [
-        Source(tuple(look for look in source.objects if wanted(look.object.uri)), source.schema) for source in found
+        source._replace(objects=tuple(look for look in source.objects if wanted(look.object.uri))) for source in found
     ]
     return [source for source in kept if source.objects]
 
@@ -1076,7 +1121,7 @@ def find_unreadable(spark: SparkSession, manifest: Manifest, found: Sequence[Sou
             return Rejection(uri, reason)
         return None
 
-    alone = [Source((look,), source.schema) for source in found for look in source.objects]
+    alone = [source._replace(objects=(look,)) for source in found for look in source.objects]
     return [rejection for rejection in in_parallel(probe, alone) if rejection is not None]
 
 

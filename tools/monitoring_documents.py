@@ -12,7 +12,7 @@ import settings as configuration
 from components.alarm_table import AlarmRow, Area, Watched, alarm_rows
 from components.event_table import EVENT_ROWS, KEY_PARTS, EventRow
 from components.log_queries import LOG_QUERIES
-from components.state_machine_definition import FAILURES
+from components.state_machine_definition import FAILURES, SETTLED_FAILURES
 from settings import DatasetSettings, ExpectedRows, MonitoringSettings, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -231,6 +231,12 @@ def runbook() -> str:
         "| outcome | severity | what to do |",
         "| --- | --- | --- |",
         *(f"| {failure.name} | {failure.severity} | {failure.advice} |" for failure in FAILURES),
+        "",
+        "One that could not is told by the housekeeping function, once, within `orchestration.housekeepingMinutes`:",
+        "",
+        "| outcome | severity | what to do |",
+        "| --- | --- | --- |",
+        *(f"| {failure.name} | {failure.severity} | {failure.advice} |" for failure in SETTLED_FAILURES),
         "",
     ]
     return "\n".join(lines)

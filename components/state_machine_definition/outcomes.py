@@ -41,7 +41,10 @@ STEP_TIMED_OUT = Failure(
 )
 STEP_LOST = Failure("StepLost", f"The step may still run: look at it in EMR, and only when it has ended {_REDRIVE}.")
 DATA_REJECTED = Failure(
-    "DataRejected", "Mend the files at their source and drop them again; nothing that was fit was held back.", "warning"
+    "DataRejected",
+    "Mend the files at their source and drop them again under new keys (a key that comes again is held unless the "
+    "dataset's overwrites is add); nothing that was fit was held back.",
+    "warning",
 )
 REPORT_UNREADABLE = Failure(
     "ReportUnreadable", f"The step completed, but what it did is unknown: read its log, then {_REDRIVE}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 
@@ -22,6 +22,8 @@ class ObjectVersion:
     etag: str
     sequencer: str = ""
     """Orders the versions of a key; empty where it is not known (`backfill` lists objects and has none)."""
+    time: str = field(default="", compare=False)
+    """When the event happened, ISO 8601; empty where that is not known. A duplicate may have another."""
 
     @property
     def place(self) -> tuple[str, str]:
@@ -74,7 +76,7 @@ def parse(body: str) -> ObjectVersion | None:
         raise MalformedMessageError(f"is an event of S3 whose size is {size!r}")
     # A bucket that was never versioned has no ids, one whose versioning is suspended has "null".
     known = None if version_id in (None, "", "null") else str(version_id)
-    return ObjectVersion(bucket, key, known, size, str(etag), str(sequencer))
+    return ObjectVersion(bucket, key, known, size, str(etag), str(sequencer), str(fields.get("time", "")))
 
 
 def event_of(version: ObjectVersion) -> dict[str, Any]:

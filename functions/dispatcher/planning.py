@@ -116,6 +116,8 @@ class Planner:
         self.results: dict[ObjectVersion, Result] = {}
         self.reasons: dict[ObjectVersion, str] = {}
         self.manifests: list[Manifest] = []
+        self._released: set[ObjectVersion] = set()
+        """Those that a person let through, whatever other versions there are."""
 
     def plan(self, versions: Sequence[ObjectVersion]) -> Mapping[ObjectVersion, Result]:
         """Plan versions, each once; the result of each."""
@@ -163,7 +165,11 @@ class Planner:
             if self._ledger.manifest(decision.before) or not self._ledger.void(decision.before):
                 self._ledger.mark_planned([version], decision.before)
                 return Decision("known", before=decision.before)
-            decision = decide_by_others(version, history, overwrites, decision.before)
+            if any(item["sk"] == object_key(version)["sk"] and item.get("released") for item in history):
+                self._released.add(version)
+                decision = Decision("claim", before=decision.before)
+            else:
+                decision = decide_by_others(version, history, overwrites, decision.before)
         if reason is not None and decision.action == "claim":
             return Decision("ignored", reason, decision.before)
         return decision
@@ -174,7 +180,9 @@ class Planner:
             manifest = build_manifest(dataset, list(before), self._settings, uuid.uuid4().hex)
 
             def claim(pair: tuple[ObjectVersion, str | None], manifest_hash: str = manifest.hash) -> bool:
-                return self._ledger.claim(pair[0], dataset, manifest_hash, until, before=pair[1])
+                version, earlier = pair
+                released = version in self._released
+                return self._ledger.claim(version, dataset, manifest_hash, until, before=earlier, released=released)
 
             won = dict(zip(before, in_parallel(claim, list(before.items())), strict=True))
             for version in [version for version, mine in won.items() if not mine]:

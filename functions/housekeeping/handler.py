@@ -2,9 +2,11 @@
 
 An execution that is aborted, runs into its timeout or meets an error that a definition cannot catch never reaches its
 ledger entry, metric and message. It comes here twice: at once, by the event of its status, and on every schedule, by
-the ledger's manifests that still wait or run although their execution ended. To settle is, in this order: cancel the
-step, tell, count, and enter the outcome in the ledger. The entry comes last and only if it is still open, so a call
-that is cut off is made good by the next one; at worst people are told twice, never not at all.
+the ledger's manifests that still wait or run although their execution ended. To settle is, in this order: take the
+settling in the ledger (event and schedule may come at the same moment), cancel the step, tell, count, and enter the
+outcome. The entry comes last, and what was taken is given back or runs out, so a call that is cut off is made good by
+the next one: people are told once, and only if the process dies between telling and entering twice, never not at all.
+Nothing else tells these ends.
 
 Beside that, on every schedule: what earlier runs of each dataset looked like goes into the ledger for the next runs'
 volume check, and metrics are published.
@@ -40,6 +42,8 @@ OPEN_STATES = ("planned", "running")
 ENDED_STATUSES = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 EXAMINED_PLANNED = 100
 """Planned manifests, oldest first, whose executions are looked up in one call; the others' turn comes."""
+SETTLING = timedelta(minutes=6)
+"""How long a call may take to settle an execution: longer than the function's timeout."""
 HISTORY = timedelta(days=30)
 LEAST_RUNS = 5
 """Runs without which there is no history to compare with."""
@@ -68,6 +72,8 @@ class Bundle:
     volume_factor: float
     failures: Mapping[str, Mapping[str, str]]
     """Every failure that an execution tells itself: ``state``, ``severity``, ``advice`` by name."""
+    execution_link: str
+    """Address of an execution in the console, ``<execution>`` being its ARN."""
     settled: Mapping[str, Mapping[str, str]]
     """Failures that are told here, in the same form; by the status of the execution."""
     support_ends: str
@@ -118,6 +124,7 @@ def message(bundle: Bundle, found: Verdict, run: Mapping[str, Any], execution: s
         f"Step: {step}\n"
         f"Input: {run.get('objects', 'unknown')} objects, {run.get('bytes', 'unknown')} bytes\n"
         f"Execution: {execution}\nManifest: {run.get('manifest', 'unknown')}\n"
+        f"Look at: {bundle.execution_link.replace('<execution>', execution)}\n"
     )
 
 
@@ -207,20 +214,66 @@ def settle(bundle: Bundle, execution: str) -> bool:
         return False
     found = verdict(bundle, described["status"], described.get("error") or "", described.get("cause") or "")
     if not found.told:
-        step = cancel_step(bundle, described["name"])
-        aws("sns").publish(
-            TopicArn=os.environ[f"{found.severity.upper()}_TOPIC_ARN"],
-            Subject=f"{bundle.title}: {found.outcome}"[:100],
-            Message=message(bundle, found, run, execution, step),
-        )
-        dimensions = {"Stack": bundle.stack, "Dataset": str(run.get("dataset", "unknown")), "Outcome": found.outcome}
-        aws("cloudwatch").put_metric_data(
-            Namespace=bundle.namespace, MetricData=[metric("Runs", 1, "Count", **dimensions)]
-        )
+        if not take(bundle, digits, attempt):
+            return False
+        try:
+            tell(bundle, found, run, execution, cancel_step(bundle, described["name"]))
+        except (ClientError, BotoCoreError):
+            give_back(bundle, digits)
+            raise
     settled = enter(bundle, digits, attempt, found, described["stopDate"])
     if settled:
         log.info("execution settled", extra={"execution": execution, "outcome": found.outcome, "told": found.told})
     return settled
+
+
+def tell(bundle: Bundle, found: Verdict, run: Mapping[str, Any], execution: str, step: str) -> None:
+    """Count an end, and tell it; the telling comes last, so that a refusal before it tells nothing twice."""
+    dimensions = {"Stack": bundle.stack, "Dataset": str(run.get("dataset", "unknown")), "Outcome": found.outcome}
+    aws("cloudwatch").put_metric_data(Namespace=bundle.namespace, MetricData=[metric("Runs", 1, "Count", **dimensions)])
+    aws("sns").publish(
+        TopicArn=os.environ[f"{found.severity.upper()}_TOPIC_ARN"],
+        Subject=f"{bundle.title}: {found.outcome}"[:100],
+        Message=message(bundle, found, run, execution, step),
+    )
+
+
+def take(bundle: Bundle, digits: str, attempt: str) -> bool:
+    """Take the settling of a manifest that is open, for as long as a call can live; False when another call has it."""
+    now = datetime.now(UTC)
+    return update_unless_refused(
+        TableName=bundle.ledger_table,
+        Key=manifest_key(digits),
+        UpdateExpression="SET settlingUntil = :until",
+        ConditionExpression="attempt = :attempt AND #state IN (:planned, :running) "
+        "AND (attribute_not_exists(settlingUntil) OR settlingUntil < :now)",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues={
+            ":attempt": {"N": attempt},
+            ":planned": {"S": "planned"},
+            ":running": {"S": "running"},
+            ":now": {"S": now.isoformat()},
+            ":until": {"S": (now + SETTLING).isoformat()},
+        },
+    )
+
+
+def give_back(bundle: Bundle, digits: str) -> None:
+    """Let the next call settle what this one could not."""
+    aws("dynamodb").update_item(
+        TableName=bundle.ledger_table, Key=manifest_key(digits), UpdateExpression="REMOVE settlingUntil"
+    )
+
+
+def update_unless_refused(**arguments: Any) -> bool:
+    """Update an item; False when its condition does not hold."""
+    try:
+        aws("dynamodb").update_item(**arguments)
+    except ClientError as error:
+        if code_of(error) != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
 
 
 def enter(bundle: Bundle, digits: str, attempt: str, found: Verdict, ended: datetime) -> bool:
@@ -231,25 +284,19 @@ def enter(bundle: Bundle, digits: str, attempt: str, found: Verdict, ended: date
         "reason": found.reason,
         "endedAt": ended.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
-    try:
-        aws("dynamodb").update_item(
-            TableName=bundle.ledger_table,
-            Key=manifest_key(digits),
-            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
-            ConditionExpression="attempt = :attempt AND #state IN (:planned, :running)",
-            ExpressionAttributeNames={f"#{name}": name for name in values},
-            ExpressionAttributeValues={
-                ":attempt": {"N": attempt},
-                ":planned": {"S": "planned"},
-                ":running": {"S": "running"},
-                **{f":{name}": {"S": value} for name, value in values.items()},
-            },
-        )
-    except ClientError as error:
-        if code_of(error) != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
+    return update_unless_refused(
+        TableName=bundle.ledger_table,
+        Key=manifest_key(digits),
+        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values) + " REMOVE settlingUntil",
+        ConditionExpression="attempt = :attempt AND #state IN (:planned, :running)",
+        ExpressionAttributeNames={f"#{name}": name for name in values},
+        ExpressionAttributeValues={
+            ":attempt": {"N": attempt},
+            ":planned": {"S": "planned"},
+            ":running": {"S": "running"},
+            **{f":{name}": {"S": value} for name, value in values.items()},
+        },
+    )
 
 
 def cancel_step(bundle: Bundle, execution: str) -> str:

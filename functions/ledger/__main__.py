@@ -2,8 +2,10 @@
 
     python -m functions.ledger --stack dev status s3://raw-bucket/flights/2013-01.csv
     python -m functions.ledger --stack dev status HASH | EXECUTION
-    python -m functions.ledger --stack dev redrive HASH | EXECUTION [--job s3://…]
+    python -m functions.ledger --stack dev redrive HASH | EXECUTION [--job s3://…] [--rejected]
+    python -m functions.ledger --stack dev release s3://raw-bucket/flights/2013-01.csv
     python -m functions.ledger --stack dev backfill --dataset flights [--prefix flights/2013/]
+    python -m functions.ledger --stack dev latency [--dataset flights]
 
 Table, queue and function come from the stack's outputs (``--stack``), or from ``--table``, ``--queue``, ``--function``
 and ``--raw``. Re-driven and backfilled work goes through the same ledger and the same back-pressure as new files.
@@ -23,7 +25,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.dispatcher.events import ObjectVersion, event_of
-from functions.ledger.store import Item, Ledger, RedriveRefusedError
+from functions.ledger.latency import seconds_by_stage, table
+from functions.ledger.store import REJECTED, Item, Ledger, RedriveRefusedError, recorded
 
 OUTPUTS = {"table": "ledgerTable", "queue": "intakeQueueUrl", "function": "dispatcherFunction", "raw": "rawBucket"}
 """Stack output by option."""
@@ -57,7 +60,8 @@ def describe_manifest(item: Item) -> list[str]:
         if item.get(name):
             lines.append(f"  {name:<8} {item[name]}")
     if item["state"] == "failed":
-        lines.append(f"  again    python -m functions.ledger … redrive {item['hash']}")
+        again = " --rejected" if item.get("outcome") == REJECTED else ""
+        lines.append(f"  again    python -m functions.ledger … redrive {item['hash']}{again}")
     return lines
 
 
@@ -152,6 +156,23 @@ def backfill(store: Any, queue: Any, url: str, bucket: str, prefix: str) -> str:
     )
 
 
+def release(ledger: Ledger, queue: Any, url: str, what: str) -> str:
+    """Let the newest held version of a key through.
+
+    Raises:
+        UsageError: when none is held.
+    """
+    bucket, _, key = what.removeprefix("s3://").partition("/")
+    held = [item for item in ledger.versions(bucket, key) if item["state"] == "ignored"]
+    if not held:
+        raise UsageError(f"{what} has no version that is held: see `status`")
+    newest = max(held, key=lambda item: str(item["updatedAt"]))
+    if not ledger.release(newest):
+        raise UsageError(f"{what} was changed by somebody else at the same time: see `status`")
+    send(queue, url, [recorded(newest)])
+    return f"{newest['sk'].replace('version#', 'version ')} of {what} is let through: its rows are added to the table"
+
+
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     made = argparse.ArgumentParser(prog="python -m functions.ledger", description="What happened to a file, and again.")
@@ -164,9 +185,16 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("redrive", help="plan a new attempt at a failed manifest")
     command.add_argument("what", help="a manifest's hash, or an execution's name")
     command.add_argument("--job", help="s3:// address of another job than the pinned one")
+    command.add_argument("--rejected", action="store_true", help="also one whose data was rejected")
+    command = commands.add_parser("release", help="let a held version of a key through: its rows are added")
+    command.add_argument("what", help="s3://bucket/key")
     command = commands.add_parser("backfill", help="dispatch files that are in the raw bucket already")
     command.add_argument("--dataset", required=True, help="its name in the stack's configuration")
-    command.add_argument("--prefix", help="only below this prefix; by default the dataset's own, <dataset>/")
+    command.add_argument(
+        "--prefix", help="only below this prefix; by default the dataset's own, from the stack's outputs"
+    )
+    command = commands.add_parser("latency", help="how long files took from arrival to table, by stage")
+    command.add_argument("--dataset", help="only this one's")
     return made
 
 
@@ -177,7 +205,12 @@ def resolve(options: argparse.Namespace) -> dict[str, str]:
         UsageError: when something is given by neither.
     """
     known = {option: getattr(options, option) for option in OUTPUTS}
-    needed = {"status": ["table"], "redrive": ["table", "function"], "backfill": ["queue", "raw"]}[options.command]
+    needed = {
+        "status": ["table"],
+        "latency": ["table"],
+        "redrive": ["table", "function"],
+        "release": ["table", "queue"],
+    }.get(options.command, ["queue", "raw"])
     missing = [option for option in needed if not known[option]]
     if missing and not options.stack:
         raise UsageError(f"give --stack, or {' and '.join(f'--{option}' for option in missing)}")
@@ -192,19 +225,42 @@ def resolve(options: argparse.Namespace) -> dict[str, str]:
     return {option: value for option, value in known.items() if value}
 
 
+def dataset_prefix(options: argparse.Namespace) -> str:
+    """Where the files to take in lie.
+
+    Raises:
+        UsageError: when neither a prefix nor the stack's outputs say it.
+    """
+    if options.prefix is not None:
+        return str(options.prefix)
+    if not options.stack:
+        raise UsageError("give --prefix, or --stack, whose outputs name the dataset's own prefix")
+    prefixes = cast(Mapping[str, str], stack_outputs(options.stack).get("datasetPrefixes", {}))
+    if options.dataset not in prefixes:
+        raise UsageError(f"stack {options.stack!r} has no dataset {options.dataset!r}; it has {', '.join(prefixes)}")
+    return prefixes[options.dataset]
+
+
 def run(options: argparse.Namespace) -> Iterator[str]:
     """Do what was asked for; lines to print."""
     known = resolve(options)
     library = cast(Any, boto3)
     if options.command == "backfill":
-        prefix = options.prefix if options.prefix is not None else f"{options.dataset}/"
+        prefix = dataset_prefix(options)
         yield backfill(library.client("s3"), library.client("sqs"), known["queue"], known["raw"], prefix)
         return
     ledger = Ledger(library.resource("dynamodb").meta.client, known["table"])
     if options.command == "status":
         yield from status(ledger, options.what)
         return
-    item = ledger.redrive(find_manifest(ledger, options.what)["hash"], options.job)
+    if options.command == "latency":
+        wanted = (item for item in ledger.in_state("succeeded") if options.dataset in (None, item["dataset"]))
+        yield from table(seconds_by_stage(wanted))
+        return
+    if options.command == "release":
+        yield release(ledger, library.client("sqs"), known["queue"], options.what)
+        return
+    item = ledger.redrive(find_manifest(ledger, options.what)["hash"], options.job, rejected=options.rejected)
     library.client("lambda").invoke(
         FunctionName=known["function"], InvocationType="Event", Payload=b'{"reason":"redrive"}'
     )

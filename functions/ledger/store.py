@@ -26,6 +26,8 @@ CONCURRENT_CALLS = 16
 SLOTS = {"pk": "starter#slots", "sk": "slots"}
 """Item whose ``manifests`` may run now; their number is bounded in the write that takes a slot."""
 ENDED = ("succeeded", "failed")
+REJECTED = "DataRejected"
+"""Outcome of a manifest whose fit rows are in the table (`components.state_machine_definition.outcomes`)."""
 
 Item = dict[str, Any]
 S = TypeVar("S")
@@ -96,7 +98,14 @@ class Ledger:
         )
 
     def claim(
-        self, version: ObjectVersion, dataset: str, manifest_hash: str, until: str, *, before: str | None = None
+        self,
+        version: ObjectVersion,
+        dataset: str,
+        manifest_hash: str,
+        until: str,
+        *,
+        before: str | None = None,
+        released: bool = False,
     ) -> bool:
         """Claim a version for a manifest that will be committed.
 
@@ -107,6 +116,7 @@ class Ledger:
             until: When the claim's owner is surely gone.
             before: Manifest that the version was claimed for until now, by the same owner or one whose manifest is
                 void; None for a version that nobody claimed.
+            released: Whether a person let it through, whatever other versions there are.
 
         Returns:
             False when somebody else was faster.
@@ -117,6 +127,7 @@ class Ledger:
             "manifest": manifest_hash,
             "claimedAt": now,
             "claimedUntil": until,
+            **({"released": True} if released else {}),
         }
         if before is None:
             return self._put(item, "attribute_not_exists(pk)")
@@ -128,6 +139,17 @@ class Ledger:
         if before is None:
             return self._put(item, "attribute_not_exists(pk)")
         return self._put(item, "#state = :claimed AND manifest = :before", {":claimed": "claimed", ":before": before})
+
+    def release(self, item: Item) -> bool:
+        """Let a held version (`ignored`) through: leave it as a claim that ran out, for a manifest that there never is,
+        which the next delivery takes over; False when it is not held any more."""
+        return self._update(
+            {"pk": item["pk"], "sk": item["sk"]},
+            "SET #state = :claimed, manifest = :none, released = :true, claimedUntil = :now, updatedAt = :now "
+            "REMOVE reason",
+            "#state = :ignored",
+            {":claimed": "claimed", ":none": "none", ":true": True, ":now": timestamp(), ":ignored": "ignored"},
+        )
 
     def mark_planned(self, versions: Iterable[ObjectVersion], manifest_hash: str) -> None:
         """Say of versions whose manifest is committed that they are planned."""
@@ -175,6 +197,9 @@ class Ledger:
             "job": job,
             "plannedAt": timestamp(),
         }
+        times = [version.time for version in manifest.versions if version.time]
+        if times:
+            item["firstObjectAt"] = min(times)
         return self._put(item, "attribute_not_exists(pk)")
 
     def void(self, manifest_hash: str) -> bool:
@@ -207,12 +232,15 @@ class Ledger:
             },
         )
 
-    def redrive(self, manifest_hash: str, job: str | None = None) -> Item:
+    def redrive(self, manifest_hash: str, job: str | None = None, *, rejected: bool = False) -> Item:
         """Plan a new attempt at a failed manifest; returns its item.
+
+        Rows are never there twice: the job names its files after the manifest, and another attempt replaces them.
 
         Args:
             manifest_hash: Which one.
             job: Another job than the one that was pinned when it was planned.
+            rejected: Whether also one whose data was rejected, and whose fit rows are in the table already.
 
         Raises:
             RedriveRefusedError: when there is no such manifest, or it has not failed.
@@ -224,6 +252,12 @@ class Ledger:
             raise RedriveRefusedError(
                 f"manifest {manifest_hash} is {item['state']}; only a failed one can be driven again, else its objects "
                 "would be processed twice at a time"
+            )
+        if item.get("outcome") == REJECTED and not rejected:
+            raise RedriveRefusedError(
+                f"manifest {manifest_hash} ended {REJECTED}: what was fit is in the table, and another attempt would "
+                "replace it by the same; drop mended files under a new key. After a change of limits or of the job, "
+                "drive it again with --rejected"
             )
         # startedAt and what the last attempt came to go; the executions' histories keep them.
         done = self._update(

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from components.state_machine_definition.outcomes import DATA_REJECTED
 from functions.ledger.store import SLOTS, RedriveRefusedError
 from tests.functions.account import Account, Process, event
 
 BATCH = ["flights/a.csv", "flights/b c+d%25é.csv", "weather/hourly/a.csv"]
 
 
-def killed_at(account: Account, number: int, *keys: str) -> bool:
+def killed_at(account: Account, number: int, *keys: str, **changes: Any) -> bool:
     """Call the function with objects, and kill it at its n-th look at AWS (before or after a call); whether it was."""
     looks = 0
 
@@ -25,7 +26,7 @@ def killed_at(account: Account, number: int, *keys: str) -> bool:
 
     account.intervene = intervene
     try:
-        account.call(*(event(key) for key in keys))
+        account.call(*(event(key, **changes) for key in keys))
     except Process:
         return True
     finally:
@@ -135,6 +136,38 @@ def test_an_overwritten_key_adds_its_rows_where_the_dataset_says_so(account: Acc
     assert account.dispatched() == ["weather/hourly/a.csv"] * 2
 
 
+def test_a_held_version_is_let_through_once(account: Account) -> None:
+    for name in ("old", "new"):
+        account.call(*versions(name))
+    held = next(item for item in account.ledger.versions("raw-bucket", "flights/a.csv") if item["sk"] == "version#new")
+    assert account.ledger.release(held), "a person decides that its rows belong in the table"
+    assert not account.ledger.release(held), "a second time there is nothing to let through"
+    assert killed_at(account, 9, "flights/a.csv", version="new", sequencer=SEQUENCERS["new"]), "a call may die with it"
+    for _ in range(2):
+        account.claims_run_out()
+        assert account.call(*versions("new")) == [], "its message may come twice"
+    assert account.dispatched() == ["flights/a.csv"] * 2, "the old version's run, and one of the new"
+    new = next(item for item in account.ledger.versions("raw-bucket", "flights/a.csv") if item["sk"] == "version#new")
+    assert (new["state"], "reason" in new) == ("planned", False)
+
+
+def test_an_empty_object_stays_ignored_when_it_is_let_through(account: Account) -> None:
+    account.call(event("flights/a.csv", 0))
+    (item,) = account.ledger.versions("raw-bucket", "flights/a.csv")
+    assert account.ledger.release(item)
+    account.call(event("flights/a.csv", 0))
+    (item,) = account.ledger.versions("raw-bucket", "flights/a.csv")
+    assert (item["state"], item["reason"]) == ("ignored", "is empty"), "there is nothing to run"
+
+
+def test_an_object_that_is_deleted_meanwhile_is_left_to_its_run(account: Account) -> None:
+    gone = event("flights/a.csv")
+    assert account.call(gone, {**gone, "detail-type": "Object Deleted"}) == [], "neither message comes back"
+    assert account.dispatched() == ["flights/a.csv"], "the job finds that it is gone, and its run report says so"
+    assert account.call(gone) == [], "and a late duplicate starts nothing"
+    assert account.dispatched() == ["flights/a.csv"]
+
+
 def test_seeded_disorder_duplicates_and_kills_lose_nothing(account: Account) -> None:
     chance = random.Random(20130101)
     keys = [f"flights/{number:03}.csv" for number in range(40)]
@@ -208,13 +241,13 @@ def test_a_starter_that_died_with_a_slot_blocks_nothing(account: Account) -> Non
 # --- re-driving -------------------------------------------------------------------------------------------------------
 
 
-def fail(account: Account, manifest_hash: str) -> None:
+def fail(account: Account, manifest_hash: str, outcome: str = "StepFailed") -> None:
     """As the state machine settles an execution that failed."""
     account.table.update_item(
         Key={"pk": f"manifest#{manifest_hash}", "sk": "manifest"},
         UpdateExpression="SET #state = :failed, outcome = :outcome",
         ExpressionAttributeNames={"#state": "state"},
-        ExpressionAttributeValues={":failed": "failed", ":outcome": "StepFailed"},
+        ExpressionAttributeValues={":failed": "failed", ":outcome": outcome},
     )
 
 
@@ -238,6 +271,16 @@ def test_another_job_is_used_only_when_asked(account: Account) -> None:
     assert account.ledger.redrive(manifest_hash, "s3://scripts-bucket/jobs/f/transform.py")["job"].endswith(
         "/f/transform.py"
     )
+
+
+def test_rejected_data_is_driven_again_only_when_asked(account: Account) -> None:
+    account.call(event("flights/a.csv"))
+    (manifest_hash,) = account.manifests()
+    account.finish()
+    fail(account, manifest_hash, DATA_REJECTED.name)
+    with pytest.raises(RedriveRefusedError, match="what was fit is in the table"):
+        account.ledger.redrive(manifest_hash)
+    assert account.ledger.redrive(manifest_hash, rejected=True)["attempt"] == 2, "limits or the job may have changed"
 
 
 def test_what_has_not_failed_is_not_driven_again(account: Account) -> None:

@@ -164,6 +164,8 @@ class Pipeline:
         self.columns: tuple[tuple[str, str, bool], ...] = FLIGHT_COLUMNS
         self.partition_by: tuple[str, ...] = ("year", "month")
         self.null_value = "NA"
+        self.definition: dict[str, str] = {}
+        """Further settings of the dataset."""
 
     def put(self, key: str, content: bytes) -> Path:
         path = self.raw / key
@@ -197,6 +199,7 @@ class Pipeline:
                 "columns": [{"name": name, "type": kind, "nullable": empty} for name, kind, empty in self.columns],
                 "partitionBy": list(self.partition_by),
                 "nullValue": self.null_value,
+                **self.definition,
             },
             "database": DATABASE,
             "table": self.table,

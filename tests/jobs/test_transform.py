@@ -314,7 +314,7 @@ def parquet(pipeline: Pipeline, key: str, select: str) -> None:
 
 
 def test_parquet_is_read_with_the_types_that_it_has(pipeline: Pipeline) -> None:
-    pipeline.format = "parquet"
+    pipeline.format, pipeline.definition = "parquet", {"addedColumns": "ignore"}
     exact = "SELECT 2013::INT AS year, 1::INT AS month, 'UA' AS carrier, 2::INT AS dep_delay, 1.5::DOUBLE AS distance, "
     parquet(pipeline, "flights/a.parquet", exact + "TIMESTAMP '2013-01-01 10:00:00' AS time_hour")
     other = "SELECT 7 AS other, 3::FLOAT AS distance, 'AA' AS carrier, 1::BIGINT AS month, 2013::SMALLINT AS year, "
@@ -392,6 +392,60 @@ def test_a_wrong_header_hurts_no_other_object(pipeline: Pipeline) -> None:
     assert found.pop("none.csv").startswith("CSV header lacks year, month")
     assert found == {}
     assert outcome.report["rejectedCount"] == 6
+
+
+def test_a_column_that_was_added_is_left_out_where_the_dataset_says_so(pipeline: Pipeline) -> None:
+    pipeline.definition = {"addedColumns": "ignore"}
+    pipeline.put("flights/as-declared.csv", csv_text(["2013,1,UA,1,1,NA"]))
+    pipeline.put(
+        "flights/between.csv", csv_text(["2013,1,b,AA,2,2,NA"], FLIGHT_HEADER.replace(",carrier", ",x,carrier"))
+    )
+    pipeline.put("flights/last.csv", csv_text(["2013,1,DL,3,3,NA,b", "2013,1,DL,3,3,NA"], FLIGHT_HEADER + ",gate"))
+    pipeline.put("flights/less.csv", csv_text(["2013,1,UA,9,9,b"], FLIGHT_HEADER.replace("time_hour", "gate")))
+    outcome = pipeline.run()
+    assert outcome.rows("carrier, dep_delay, distance") == [("AA", 2, 2.0), ("DL", 3, 3.0), ("UA", 1, 1.0)], (
+        "values are taken by the file's own header"
+    )
+    assert [record["reason"] for record in outcome.set_aside] == ["is not 7 fields"], "a line is held to its own header"
+    assert reasons(outcome) == {"less.csv": "CSV header lacks time_hour"}, "a column that is gone is another setting's"
+
+
+def test_a_column_that_is_gone_is_null_where_the_dataset_says_so(pipeline: Pipeline) -> None:
+    pipeline.definition = {"missingColumns": "null"}
+    pipeline.put("flights/as-declared.csv", csv_text(["2013,1,UA,1,1,NA"]))
+    pipeline.put("flights/gone.csv", csv_text(["2013,AA,2,2", "2013,,3,3"], "year,carrier,dep_delay,distance"))
+    pipeline.put("flights/required.csv", csv_text(["2013,1,9"], "year,month,distance"))
+    pipeline.put("flights/order.csv", csv_text(["AA,2013"], "carrier,year"))
+    pipeline.put("flights/none.csv", "\n".join(FLIGHT_LINES).encode())
+    outcome = pipeline.run()
+    assert outcome.rows("carrier, month, dep_delay, time_hour") == [
+        ("AA", None, 2, None),
+        ("UA", "1", 1, None),
+    ], "the column is null, also one that partitions"
+    assert [record["reason"] for record in outcome.set_aside] == ["carrier is required but missing"]
+    found = reasons(outcome)
+    assert found.pop("required.csv") == "CSV header lacks carrier", "a required column must be there all the same"
+    assert found.pop("order.csv").endswith("in another order: column 1 is carrier, expected year")
+    assert found.pop("none.csv").startswith("CSV header lacks year, month, carrier"), "a file of no declared column"
+    assert found == {}
+
+
+def test_columns_of_parquet_files_come_and_go_where_the_dataset_says_so(pipeline: Pipeline) -> None:
+    pipeline.format, pipeline.partition_by = "parquet", ()
+    pipeline.columns = (("size", "int", True), ("name", "string", False))
+    parquet(pipeline, "flights/less.parquet", "SELECT 'a' AS name")
+    parquet(pipeline, "flights/more.parquet", "SELECT 1::INT AS size, 'b' AS name, 'c' AS gate")
+    outcome = pipeline.run()
+    assert outcome.rows() == []
+    assert reasons(outcome) == {
+        "less.parquet": "Parquet file lacks size",
+        "more.parquet": "Parquet file has unexpected 'gate'",
+    }, "by default a file of another form is rejected whole and named"
+    pipeline.definition = {"addedColumns": "ignore", "missingColumns": "null"}
+    parquet(pipeline, "flights/required.parquet", "SELECT 2::INT AS size")
+    outcome = pipeline.run()
+    assert outcome.rows("size, name", "name") == [(None, "a"), (1, "b")]
+    assert reasons(outcome) == {"required.parquet": "Parquet file lacks name"}
 
 
 def test_objects_that_are_not_there_or_empty_are_rejected(pipeline: Pipeline) -> None:

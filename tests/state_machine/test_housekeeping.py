@@ -129,6 +129,39 @@ def test_an_execution_is_settled_once(own_pipeline: Make, monkeypatch: pytest.Mo
     assert pipeline.metrics("ExecutionAborted") == {"Runs": 1}
 
 
+def test_an_event_and_the_schedule_at_the_same_moment_tell_once(own_pipeline: Make, monkeypatch: pytest.MonkeyPatch):
+    pipeline = own_pipeline()
+    bundle(pipeline, monkeypatch)
+    execution = abort(pipeline)
+    cancel = housekeeping.cancel_step
+
+    def meanwhile(*arguments: Any) -> str:
+        monkeypatch.setattr(housekeeping, "cancel_step", cancel)
+        scheduled()
+        return cancel(*arguments)
+
+    monkeypatch.setattr(housekeeping, "cancel_step", meanwhile)
+    assert housekeeping.handler(status_event(execution), None)["settled"]
+    assert len(pipeline.messages("critical")) == 1, "whoever comes second finds it taken"
+    assert pipeline.metrics("ExecutionAborted") == {"Runs": 1}
+
+
+def test_a_call_that_died_while_it_settled_is_made_good_when_its_time_has_run_out(
+    own_pipeline: Make, monkeypatch: pytest.MonkeyPatch
+):
+    pipeline = own_pipeline()
+    made = bundle(pipeline, monkeypatch)
+    execution = abort(pipeline)
+    assert housekeeping.take(made, pipeline.digits, "1")
+    assert not housekeeping.handler(status_event(execution), None)["settled"], "it may still live"
+    monkeypatch.setattr(housekeeping, "SETTLING", timedelta(seconds=-1))
+    housekeeping.give_back(made, pipeline.digits)
+    assert housekeeping.take(made, pipeline.digits, "1"), "a taking whose time has run out"
+    assert housekeeping.handler(status_event(execution), None)["settled"]
+    assert len(pipeline.messages("critical")) == 1
+    assert "settlingUntil" not in pipeline.ledger(pipeline.digits)
+
+
 def test_the_schedule_settles_what_no_event_told_of(own_pipeline: Make, monkeypatch: pytest.MonkeyPatch):
     pipeline = own_pipeline()
     bundle(pipeline, monkeypatch)

@@ -130,7 +130,9 @@ def test_yarn_memory_must_be_low_for_the_half_hour_that_the_setting_promises():
 
 def test_a_failure_is_told_once():
     metrics = {metric.name for entry in ROWS for metric in entry.metrics.values()}
-    assert not metrics & {"ExecutionsTimedOut", "ExecutionsAborted"}, "an event tells each with its link"
+    assert not metrics & {"ExecutionsTimedOut", "ExecutionsAborted"}, "housekeeping tells each"
+    events = [row.pattern(dict.fromkeys(row.parts, "x")) for row in EVENT_ROWS]
+    assert not [pattern for pattern in events if "aws.states" in pattern["source"]], "and no event tells it again"
     assert row("executions-failing").threshold == 3, "the state machine tells each; the alarm tells the pattern"
 
 
@@ -270,19 +272,6 @@ def test_the_end_of_the_cluster_is_told(deployed: Deployment):
         "https://wiki.example.com/runbook#cluster-ended",
     ):
         assert part in message, f"the message lacks {part!r}:\n{message}"
-
-
-def test_executions_that_end_without_their_failure_path_are_told(deployed: Deployment):
-    rule = deployed.named("alarms-execution-ended")
-    assert rule.document("eventPattern") == {
-        "source": ["aws.states"],
-        "detail-type": ["Step Functions Execution Status Change"],
-        "detail": {"stateMachineArn": [STATE_MACHINE], "status": ["TIMED_OUT", "ABORTED"]},
-    }
-    detail = {"executionArn": "arn:the-execution", "name": "abc-1", "status": "ABORTED"}
-    message = told(deployed, "execution-ended", {"time": "2026-01-02T03:04:05Z", "detail": detail})
-    assert "execution abc-1 ended ABORTED" in message
-    assert "#/v2/executions/details/arn:the-execution" in message
 
 
 @pytest.mark.parametrize("call", ["DisableKey", "ScheduleKeyDeletion"])

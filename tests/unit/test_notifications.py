@@ -66,7 +66,6 @@ def test_the_critical_topic_admits_this_stack_s_alarms_and_its_event_rules(deplo
     assert found["EventRules"]["Principal"] == {"Service": "events.amazonaws.com"}
     assert found["EventRules"]["Condition"]["ArnEquals"]["aws:SourceArn"] == [
         ENVIRONMENT.arn("events", "rule/emr-pipeline-test-cluster-ended"),
-        ENVIRONMENT.arn("events", "rule/emr-pipeline-test-execution-ended"),
         ENVIRONMENT.arn("events", "rule/emr-pipeline-test-key-endangered"),
     ]
 
