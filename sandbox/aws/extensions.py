@@ -19,6 +19,7 @@ from sandbox.aws import (
     security_groups,
     spark_copies,
     states,
+    tables,
 )
 from sandbox.aws.runtime import Runtime
 
@@ -42,5 +43,6 @@ def install(runtime: Runtime) -> None:
         log_groups,
         query_definitions,
         alarms,
+        tables,
     ):
         extension.install(runtime)

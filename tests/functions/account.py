@@ -14,6 +14,7 @@ import pytest
 from functions.dispatcher import handler
 from functions.dispatcher.manifests import Configuration
 from functions.ledger.store import Item, Ledger
+from sandbox.chain import make_ledger
 
 REGION = "eu-west-1"
 TABLE = "ledger"
@@ -133,7 +134,7 @@ class Account:
             boto3.client("s3").create_bucket(
                 Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
             )
-        make_table()
+        make_ledger(boto3.client("dynamodb"), TABLE)
         definition = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
         self.states: Any = boto3.client("stepfunctions")
         self.machine: str = self.states.create_state_machine(
@@ -222,25 +223,3 @@ class Account:
         """The metrics of the last call."""
         self.logged()
         return [line for line in self._lines if "_aws" in line][-1]
-
-
-def make_table(client: Any = None, name: str = TABLE) -> None:
-    """The ledger's table, with its index."""
-    (client or boto3.client("dynamodb")).create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": attribute, "AttributeType": "S"} for attribute in ("pk", "sk", "state", "plannedAt")
-        ],
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "manifests-by-state",
-                "KeySchema": [
-                    {"AttributeName": "state", "KeyType": "HASH"},
-                    {"AttributeName": "plannedAt", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
