@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import deploy_path, job, newcomer, preview
+from benchmarks import deploy_path, ingest, job, newcomer, preview
 from benchmarks.measure import Figures, machine
 from sandbox.control import SandboxError
 from sandbox.engine import Failure
 
 BENCHMARKS: Mapping[str, Callable[[], Figures]] = {
     "preview": preview.measure,
+    "ingest": ingest.measure,
     "job": job.measure,
     "deploy-path": deploy_path.measure,
     "newcomer": newcomer.measure,
