@@ -183,7 +183,9 @@ def measure() -> Figures:
     """Yield the figures, and draw the picture."""
     times = json.loads(CREATION_SECONDS.read_text())
     with control.temporary("bench-deploy-path") as sandbox:
-        graph = read_graph(json.loads(Engine(sandbox, "prod").preview_json()), times)
+        file = sandbox.directory / "plan.json"
+        Engine(sandbox, "prod").preview_json(file)
+        graph = read_graph(json.loads(file.read_text()), times)
     cluster, intake = cluster_of(graph), accepting(graph)
     to_cluster, cluster_chain = longest_chain(graph, cluster)
     to_intake, intake_chain = longest_chain(graph, intake)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import shlex
 import signal
@@ -93,9 +92,7 @@ def _preview(stack: str, json_file: Path | None) -> None:
     with control.temporary(f"preview-{stack}") as sandbox:
         previewed = engine.Engine(sandbox, stack)
         if json_file is not None:
-            plan = previewed.preview_json()
-            json.loads(plan)
-            json_file.write_text(plan)
+            previewed.preview_json(json_file)
             print(f"the plan is in {json_file}")
         else:
             print(previewed.operate("preview"))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.control import CREDENTIAL, ROOT, Sandbox, SandboxError
-from tools import cli
+from tools import cli, plan
 
 
 def environment(sandbox: Sandbox) -> dict[str, str]:
@@ -179,9 +179,15 @@ class Engine:
             raise Failure(f"pulumi {operation} --stack {self.stack}", text)
         return text
 
-    def preview_json(self) -> str:
-        """The engine's JSON plan (`pulumi preview --json`), policies applied."""
-        return self._run(["preview", *self._stack_arguments(), *self._policy_arguments(), "--json"])
+    def preview_json(self, file: Path) -> None:
+        """Write the engine's plan with the policies' findings (`tools.plan`), also of a preview that fails.
+
+        Raises:
+            Failure: with what was violated, or went wrong.
+        """
+        failed = plan.preview([*self._stack_arguments(), *self._policy_arguments()], self.environment, file)
+        if failed:
+            raise Failure(f"pulumi preview --stack {self.stack}", f"{failed}\nthe plan is in {file}")
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs; secrets stay ``[secret]``."""

@@ -1,22 +1,29 @@
-"""A plan as a reviewer reads it, in Markdown: ``python -m tools.comment STACK plan.json``.
+"""A plan as a reviewer reads it, in Markdown: ``python -m tools.comment STACK plan.json [--post]``.
 
-The plan is what ``pulumi preview --json`` writes. Only names of properties are shown, never their values.
+The plan is what `tools.plan` writes. Only names of properties are shown, never their values. With ``--post`` the
+comment goes to the pull request that GitHub's job is about: the stack's earlier comment is edited, so that there is one
+only.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
+import urllib.error
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from tools import cost
+from tools.plan import name_of
 from tools.recorded import UnknownStack, record
 
 REPLACING = {"replace", "create-replacement", "delete-replaced"}
@@ -24,14 +31,12 @@ LOSING = {"aws:s3/bucket:Bucket", "aws:kms/key:Key", "aws:emr/cluster:Cluster", 
 """Types whose replacement or deletion loses data, or stops the pipeline: told first and in bold."""
 MOST_ROWS = 60
 """Rows of a table; GitHub refuses comments of more than 65,536 characters."""
+MOST_FINDINGS = 50
+"""Rows of findings and messages, which are longer."""
 
 
 class PlanError(Exception):
     """The file is no plan; the message says what is wrong."""
-
-
-def _name(step: Mapping[str, Any]) -> str:
-    return str(step["urn"]).rsplit("::", 1)[1]
 
 
 def _type(step: Mapping[str, Any]) -> str:
@@ -67,13 +72,14 @@ def _changes(plan: Mapping[str, Any]) -> Iterator[str]:
     losses = [step for kind in ("replace", "delete") for step in kinds[kind] if _type(step) in LOSING]
     for step in losses:
         verb = "deleted" if step["op"] == "delete" else "replaced"
-        yield f"> **{_code(_name(step))} ({_type(step)}) would be {verb}.** Data or a running cluster goes with it.\n"
+        what = f"{_code(name_of(step['urn']))} ({_type(step)})"
+        yield f"> **{what} would be {verb}.** Data or a running cluster goes with it.\n"
     rows = [(kind, step) for kind in ("replace", "delete", "update") for step in kinds[kind]]
     if rows:
         yield "| change | resource | type | because of |\n| --- | --- | --- | --- |"
         for kind, step in rows[:MOST_ROWS]:
             because = "no longer in the program" if kind == "delete" else _why(step)
-            yield f"| {kind} | {_code(_name(step))} | {_type(step)} | {because} |"
+            yield f"| {kind} | {_code(name_of(step['urn']))} | {_type(step)} | {because} |"
         if len(rows) > MOST_ROWS:
             yield f"| … | {len(rows) - MOST_ROWS} more, in the job's log | | |"
         yield ""
@@ -85,19 +91,33 @@ def _changes(plan: Mapping[str, Any]) -> Iterator[str]:
         yield "\n</details>\n"
 
 
-def _policies(plan: Mapping[str, Any]) -> Iterator[str]:
+def policies(plan: Mapping[str, Any]) -> Iterator[str]:
+    """What the policies found (`tools.plan`), those that stop a deployment first, and what engine and program said."""
+    found: list[Mapping[str, str]] = sorted(plan.get("policies") or [], key=lambda entry: entry["level"] != "mandatory")
+    yield "#### Policies\n"
+    if not found:
+        yield "No violation.\n"
+    else:
+        stopping = sum(1 for entry in found if entry["level"] == "mandatory")
+        yield f"**{stopping} stop the deployment**, {len(found) - stopping} are advice.\n"
+        yield "| level | policy | resource | what |\n| --- | --- | --- | --- |"
+        for entry in found[:MOST_FINDINGS]:
+            level = "**mandatory**" if entry["level"] == "mandatory" else entry["level"]
+            what = _code(" ".join(entry["message"].split())[:400])
+            yield f"| {level} | {_code(entry['policy'])} | {_code(name_of(entry['urn']))} | {what} |"
+        if len(found) > MOST_FINDINGS:
+            yield f"| … | | | {len(found) - MOST_FINDINGS} more, in the plan |"
+        yield ""
     said = [
         (str(entry.get("severity", "")), " ".join(re.sub(r"<\{%[^%]*%\}>", "", str(entry.get("message", ""))).split()))
         for entry in plan.get("diagnostics") or []
     ]
-    yield "#### Policies and messages\n"
     told = [(severity, message) for severity, message in said if message and severity != "debug"]
-    if not told:
-        yield "Nothing to report: no violation, no warning.\n"
-        return
-    for severity, message in told[:MOST_ROWS]:
-        yield f"- {'**error**' if severity == 'error' else severity}: {_code(message[:500])}"
-    yield ""
+    if told:
+        yield "#### Messages\n"
+        for severity, message in told[:MOST_FINDINGS]:
+            yield f"- {'**error** ' if severity == 'error' else ''}{_code(message[:500])}"
+        yield ""
 
 
 def _cost(stack: str) -> Iterator[str]:
@@ -117,7 +137,74 @@ def _cost(stack: str) -> Iterator[str]:
 
 def comment(stack: str, plan: Mapping[str, Any]) -> str:
     """The comment on a plan."""
-    return "\n".join([f"### Stack `{stack}`\n", *_changes(plan), *_policies(plan), *_cost(stack)])
+    return "\n".join([_heading(stack), *_changes(plan), *policies(plan), *_cost(stack)])
+
+
+def marker(stack: str) -> str:
+    """What tells the stack's comment from others; nobody sees it."""
+    return f"<!-- preview of stack {stack} -->"
+
+
+def _heading(stack: str) -> str:
+    return f"{marker(stack)}\n### Stack `{stack}`\n"
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """Where comments go."""
+
+    api: str
+    """Address of GitHub's API."""
+    repository: str
+    number: int
+    token: str
+
+    @classmethod
+    def of_job(cls) -> PullRequest:
+        """The pull request that a job of GitHub Actions is about (``GH_TOKEN`` and ``NUMBER`` come from the workflow).
+
+        Raises:
+            PlanError: when there is none.
+        """
+        names = ("GITHUB_REPOSITORY", "NUMBER", "GH_TOKEN")
+        missing = [name for name in names if not os.environ.get(name)]
+        if missing:
+            raise PlanError(f"{', '.join(missing)} is not set: --post is for jobs of pull requests on GitHub")
+        repository, number, token = (os.environ[name] for name in names)
+        if not number.isdigit() or not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+            raise PlanError(f"NUMBER is {number!r} and GITHUB_REPOSITORY {repository!r}: that is no pull request")
+        return cls(os.environ.get("GITHUB_API_URL", "https://api.github.com"), repository, int(number), token)
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        request = urllib.request.Request(
+            f"{self.api}/repos/{self.repository}/issues/{path}",
+            method=method,
+            data=json.dumps(body).encode() if body is not None else None,
+            headers={"Authorization": f"Bearer {self.token}", "Accept": "application/vnd.github+json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except (urllib.error.URLError, TimeoutError) as error:
+            raise PlanError(f"GitHub did not take the comment ({method} {path}): {error}") from None
+
+    def post(self, stack: str, text: str) -> None:
+        """Write the stack's comment: over its earlier one where there is one.
+
+        Source: GitHub REST API, "Issue comments".
+
+        Raises:
+            PlanError: when GitHub does not take it.
+        """
+        page = 1
+        while comments := self._call("GET", f"{self.number}/comments?per_page=100&page={page}"):
+            for earlier in comments:
+                # Of people who quote it the marker is not the beginning, and a job may edit only what a job wrote.
+                if earlier["body"].startswith(marker(stack)) and earlier["user"]["type"] == "Bot":
+                    self._call("PATCH", f"comments/{earlier['id']}", {"body": text})
+                    return
+            page += 1
+        self._call("POST", f"{self.number}/comments", {"body": text})
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -131,7 +218,8 @@ def read(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise PlanError(f"{file} does not exist: the preview failed before it had a plan; its log says why") from None
     except ValueError:
-        raise PlanError(f"{file} is no JSON: the preview failed before it had a plan; its log says why") from None
+        said = " ".join(file.read_text(encoding="utf-8").split())[-600:]
+        raise PlanError(f"{file} is no plan: the preview failed before it had one: {said}") from None
     if not isinstance(plan, dict):
         raise PlanError(f"{file} is no plan of `pulumi preview --json`")
     return {"steps": [], **plan}
@@ -142,13 +230,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.comment", description=__doc__)
     parser.add_argument("stack")
     parser.add_argument("plan", type=Path)
+    parser.add_argument("--post", action="store_true", help="write it to the pull request, over the earlier one")
     given = parser.parse_args(arguments)
+    status = 0
     try:
-        print(comment(given.stack, read(given.plan)))
+        text = comment(given.stack, read(given.plan))
     except (PlanError, UnknownStack) as error:
-        print(f"### Stack `{given.stack}`\n\nNo preview: {error}")
-        return 1
-    return 0
+        text, status = f"{_heading(given.stack)}\nNo preview: {_code(str(error))}", 1
+    print(text)
+    if given.post:
+        try:
+            PullRequest.of_job().post(given.stack, text)
+        except PlanError as error:
+            print(error, file=sys.stderr)
+            return 1
+    return status
 
 
 if __name__ == "__main__":

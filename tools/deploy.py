@@ -23,7 +23,7 @@ import botocore.exceptions
 import settings as configuration
 from components.emr_release import release_differences
 from components.rules import rules
-from tools import cli, permissions, quotas
+from tools import cli, permissions, plan, quotas
 
 DRAIN_MINUTES = 30
 """How long `destroy` waits for running executions."""
@@ -165,18 +165,9 @@ def preview(stack: str, json_file: Path) -> None:
     """
     target = read_target(stack)
     _show(target)
-    command = ["preview", "--stack", stack, *cli.policy_arguments(stack), "--json"]
-    process = subprocess.run(
-        [str(cli.directory() / "pulumi"), "--non-interactive", *command],
-        cwd=cli.ROOT,
-        env=_environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    json_file.write_text(process.stdout)
-    if process.returncode:
-        raise DeployError(f"'pulumi preview' of stack {stack} failed (exit {process.returncode}); see {json_file}")
+    failed = plan.preview(["--stack", stack, *cli.policy_arguments(stack)], _environment(), json_file)
+    if failed:
+        raise DeployError(f"'pulumi preview' of stack {stack} failed; the plan is in {json_file}:\n{failed}")
 
 
 def drift(stack: str) -> None:

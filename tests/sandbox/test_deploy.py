@@ -14,7 +14,7 @@ import yaml
 
 from sandbox import control
 from sandbox.engine import environment
-from tools import cli, deploy
+from tools import cli, comment, deploy
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("deploy")]
@@ -90,6 +90,19 @@ def test_a_mandatory_violation_stops_up_before_anything_is_made(
     assert "mandatory" in capfd.readouterr().out, "the preview tells which rule it was"
     assert made(name) == [], "nothing was made"
     assert sandbox.client("s3").list_buckets()["Buckets"] == []
+
+
+def test_a_violation_is_in_the_plan_and_in_the_comment_on_it(stack: Stack, tmp_path: Path) -> None:
+    name = stack("weakened")
+    file = tmp_path / "plan.json"
+    with pytest.raises(deploy.DeployError, match="the plan is in"):
+        deploy.preview(name, file)
+    plan = comment.read(file)
+    mandatory = [entry for entry in plan["policies"] if entry["level"] == "mandatory"]
+    assert mandatory, "the engine's own plan leaves them out; the event log has them"
+    text = "\n".join(comment.policies(plan))
+    assert f"**{len(mandatory)} stop the deployment**" in text, "a reviewer sees what stops it"
+    assert f"`{mandatory[0]['policy']}`" in text, "and which policy that is"
 
 
 def test_destroy_without_both_keys_refuses_in_words_and_touches_nothing(stack: Stack) -> None:
