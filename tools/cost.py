@@ -189,11 +189,13 @@ def _rest(stack: Stack, prices: Prices, usage: Usage) -> Iterator[Line]:
     alarm, board, metric = (prices.of(unit) for unit in ("alarmMonth", "dashboardMonth", "customMetricMonth"))
     # An alarm on an expression pays for every metric in it; one on a band for three (CloudWatch pricing).
     alarms = sum(_metrics_of(resource.inputs) for resource in stack.all("aws:cloudwatch/metricAlarm:MetricAlarm"))
+    composites, composite = count("aws:cloudwatch/compositeAlarm:CompositeAlarm"), prices.of("compositeAlarmMonth")
     boards, metrics = count("aws:cloudwatch/dashboard:Dashboard"), 6 * max(1, len(stack.values.get("datasets", {})))
     yield Line(
         "Monitoring",
-        f"{alarms} metrics under alarm x {alarm} + {boards} dashboards x {board} + {metrics} metrics x {metric}",
-        alarms * alarm + boards * board + metrics * metric,
+        f"{alarms} metrics under alarm x {alarm} + {composites} composite alarms x {composite} + {boards} dashboards x "
+        f"{board} + {metrics} metrics x {metric}",
+        alarms * alarm + composites * composite + boards * board + metrics * metric,
     )
     secrets, secret = count("aws:secretsmanager/secret:Secret"), prices.of("secretMonth")
     yield Line("Secrets", f"{secrets} secrets x {secret}", secrets * secret)
@@ -201,17 +203,27 @@ def _rest(stack: Stack, prices: Prices, usage: Usage) -> Iterator[Line]:
         prices.of(unit) for unit in ("transitions1k", "functionGigabyteSecond", "queueRequestsMillion")
     )
     transitions, seconds, asked = usage.runs * 60 / 1000, usage.files * 0.1 + usage.runs * 2, usage.files * 4 / 1e6
+    # Batches, ends of executions, and two schedules: housekeeping and manifests that wait, each some minutes.
+    calls, call = (usage.files / 10 + usage.runs * 2 + 2 * 12 * 730) / 1e6, prices.of("functionRequestsMillion")
     asked += count("aws:lambda/eventSourceMapping:EventSourceMapping") * 0.65
     yield Line(
         "Orchestration",
-        f"{transitions:g} x 1,000 transitions x {transition} + {seconds:g} GB-seconds x {second:.10f} + {asked:.2f} "
-        f"million queue requests x {request}",
-        transitions * transition + seconds * second + asked * request,
+        f"{transitions:g} x 1,000 transitions x {transition} + {calls:.3f} million calls x {call} + {seconds:g} "
+        f"GB-seconds x {second:.10f} + {asked:.2f} million queue requests x {request}",
+        transitions * transition + calls * call + seconds * second + asked * request,
     )
     if count("aws:dynamodb/table:Table"):
-        write = prices.of("tableWritesMillion")
+        write, read = prices.of("tableWritesMillion"), prices.of("tableReadsMillion")
         million = usage.files * 4 / 1e6
-        yield Line("Ledger", f"{million:g} million writes x {write}", million * write)
+        # A version's and its manifest's items are about 1 KB, and stay; a year's are counted.
+        size = usage.files * 12 / 1e6
+        held, backup = prices.of("tableGigabyteMonth"), prices.of("tableBackupGigabyteMonth")
+        yield Line(
+            "Ledger",
+            f"{million:g} million writes x {write} + {million:g} million reads x {read} + {size:.3f} GB x "
+            f"({held} + {backup})",
+            million * (write + read) + size * (held + backup),
+        )
 
 
 def _metrics_of(inputs: Mapping[str, Any]) -> int:
@@ -339,8 +351,8 @@ def render() -> str:
         'your own usage: `make cost STACK=dev ARGS="--data-gb 2000 --runs 100"`.\n',
         f"{caveat()}\n",
         f"{assumptions()}\n",
-        "Not counted: nodes that scaling adds (the last row gives the most), data leaving AWS, support, tax, and what\n"
-        "the free tier takes off.\n",
+        "Not counted: nodes that scaling adds (the last row gives the most), data leaving AWS, traces, support, tax,\n"
+        "and what the free tier takes off. The budget and its messages, and events of AWS's own, are free.\n",
     ]
     for stack in ("dev", "prod"):
         parts.append(f"## Stack {stack}\n")

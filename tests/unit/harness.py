@@ -89,6 +89,8 @@ class Registered:
     replace_on_changes: tuple[str, ...]
     additional_secret_outputs: tuple[str, ...]
     aliases: tuple[str, ...]
+    provider: str = ""
+    """Pulumi name of the provider that it was given; empty for the engine's default one."""
 
     def document(self, key: str) -> Any:
         """The input `key`, which is JSON text, as values."""
@@ -317,6 +319,7 @@ class _Recorder(mocks.MockMonitor, mocks.Mocks):
             replace_on_changes=tuple(request.replaceOnChanges),
             additional_secret_outputs=tuple(request.additionalSecretOutputs),
             aliases=tuple(alias.urn or alias.spec.name for alias in request.aliases),
+            provider=_name(request.provider.rpartition("::")[0]) if request.provider else "",
         )
         with self.lock:
             if response.urn in self.registered:
