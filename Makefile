@@ -49,7 +49,8 @@ bench: setup ## measure: every benchmark, or ONLY="preview job"; then docs/bench
 	@$(VENV)/python -m benchmarks.document .sandbox/bench.jsonl
 
 burst: setup ## 10,000 small objects through the real chain, processes killed on the way; prints the figures
-	@BURST_OBJECTS=$(or $(OBJECTS),10000) $(VENV)/python -m pytest -n 0 -q -s tests/functions/test_burst.py
+	@BURST_OBJECTS=$(or $(OBJECTS),10000) BURST_KILLS=5 $(VENV)/python -m pytest -n 0 -q -s tests/functions/test_burst.py
+	@SPARK_KILLS=5 $(VENV)/python -m pytest -n 0 -q tests/jobs/test_kills.py
 
 ledger: setup ## what happened to a file, and again: ARGS="--stack dev status s3://bucket/key" (or redrive, backfill)
 	@PATH="$$PWD/.cache/pulumi/bin:$$PATH" $(VENV)/python -m functions.ledger $(ARGS)

@@ -231,16 +231,27 @@ class Pipeline:
             },
         )
 
+    @property
+    def manifest_file(self) -> Path:
+        return self.directory / "manifest.json"
+
+    @property
+    def report_file(self) -> Path:
+        return self.directory / "report.json"
+
+    def prepare(self, document: dict[str, Any]) -> None:
+        """Table, manifest, and no report: all that a run finds."""
+        if self.partition_by and not self.glue.get_tables(DatabaseName=DATABASE, Expression=self.table)["TableList"]:
+            self.create_table()
+        self.manifest_file.write_text(json.dumps(document))
+        self.report_file.unlink(missing_ok=True)
+
     def run(self, document: dict[str, Any] | None = None) -> Outcome:
         """Run the job on a manifest; by default on all objects."""
         document = document or self.manifest()
-        if self.partition_by and not self.glue.get_tables(DatabaseName=DATABASE, Expression=self.table)["TableList"]:
-            self.create_table()
-        manifest, report = self.directory / "manifest.json", self.directory / "report.json"
-        manifest.write_text(json.dumps(document))
-        report.unlink(missing_ok=True)
-        code = transform.run(self.spark, str(manifest), str(report))
-        return Outcome(code, json.loads(report.read_text()), self, transform.canonical_hash(document))
+        self.prepare(document)
+        code = transform.run(self.spark, str(self.manifest_file), str(self.report_file))
+        return Outcome(code, json.loads(self.report_file.read_text()), self, transform.canonical_hash(document))
 
     def partitions(self) -> dict[tuple[str, ...], str]:
         """Locations in Glue, by partition values."""

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import deploy_path, document, newcomer, preview
+from benchmarks import deploy_path, document, ingest, newcomer, preview
 from benchmarks.measure import Figure, in_turns, ratios, slope_exponent
+from tools.cost import Prices
 
 VPC, KEY, CLUSTER = "aws:ec2/vpc:Vpc", "aws:kms/key:Key", "aws:emr/cluster:Cluster"
 TIMES: dict[str, Any] = {"default": 1, "seconds": {VPC: 20, KEY: 15, CLUSTER: 700}}
@@ -116,3 +117,52 @@ def test_phases_are_read_from_the_table_that_the_sandbox_prints() -> None:
     match = newcomer.PHASE.match("    12.3  pulumi up of the sandbox stack, with its policies")
     assert match is not None
     assert match.groups() == ("12.3", "pulumi up of the sandbox stack, with its policies")
+
+
+def test_transitions_are_counted_along_the_shortest_successful_way() -> None:
+    states: dict[str, Any] = {
+        "A": {"Type": "Choice", "Choices": [{"Next": "Long"}, {"Next": "B"}], "Default": "Failed"},
+        "Long": {"Next": "B"},
+        "B": {"Type": "Task", "Next": "Succeeded", "Catch": [{"Next": "Failed"}]},
+        "Succeeded": {"Type": "Succeed"},
+        "Failed": {"Type": "Fail"},
+    }
+    assert ingest.fewest_transitions({"StartAt": "A", "States": states}) == 3, "A, B and Succeeded are entered"
+
+
+def test_the_deployed_definition_has_a_way_and_a_look() -> None:
+    machine = ingest.definition()
+    assert ingest.fewest_transitions(machine) >= 15, "from the input's check to the told success"
+    assert ingest.transitions_of_a_look(machine) == 4, "count, wait, describe, judge"
+
+
+def test_the_price_of_a_million_objects_adds_up() -> None:
+    prices = Prices("us-east-1")
+    direct = ingest.Use(objects=1000, executions=1000, transitions=20_000)
+    parts = ingest.dollars_a_million(direct, prices)
+    assert parts["transitions"] == 500, "20 transitions an object at 25 USD a million"
+    assert parts["events"] == 1, "S3's events cost either pattern the same"
+    assert parts["queue"] == parts["function"] == parts["manifests"] == 0, "the direct pattern has none of these"
+    ours = ingest.Use(
+        objects=1000,
+        executions=1,
+        transitions=60,
+        queue_requests=1200,
+        invocations=2,
+        function_seconds=4,
+        table_writes=2000,
+        table_reads=1000,
+        puts=1,
+    )
+    parts = ingest.dollars_a_million(ours, prices)
+    assert parts["queue"] == 0.48
+    assert parts["transitions"] == 1.5
+    assert parts["function"] == pytest.approx(0.0004 + 4000 * 0.5 * 0.0000166667, abs=1e-4)
+    assert parts["ledger"] == pytest.approx(2.004 * 0.625 + 1.001 * 0.125, abs=1e-4)
+
+
+def test_the_function_level_plans_every_object_and_starts_every_manifest() -> None:
+    memory, seconds, _ = ingest.function_level(250, 100)
+    assert len(seconds) == 3
+    assert memory.calls["states:StartExecution"] == memory.calls["s3:PutObject"] == 3, "a manifest a batch"
+    assert memory.calls["dynamodb:PutItem"] == 250 + 3, "each object is claimed once, and each manifest committed"
