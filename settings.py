@@ -477,6 +477,9 @@ class DatasetSettings(SettingsModel):
 
     prefix: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9!_.()=/-]*/$")
     """Where its files land in the raw bucket, with a trailing slash. No dataset's prefix may contain another's."""
+    suffix: str = Field(default="", pattern=r"^[A-Za-z0-9!_.()=-]*$", max_length=64)
+    """How its files' keys end, e.g. ``.csv.gz``; other files below the prefix (checksums, done markers) start nothing.
+    Empty for every file."""
     format: Literal["csv", "json", "parquet"] = "csv"
     """CSV with a header, JSON lines, or Parquet; gzip is recognised by the ``.gz`` ending."""
     columns: tuple[ColumnSettings, ...] = Field(min_length=1)

@@ -292,7 +292,15 @@ def chain_level(objects: int, direct_objects: int) -> ChainRun:
         directory = Path(scratch)
         running = aws.start(aws.AwsOptions(directory=directory / "aws", region=REGION, account_id=ACCOUNT))
         try:
-            chain = Chain(running.endpoint, directory, life_seconds=120, maximum_running=8)
+            settings = OrchestrationSettings()
+            chain = Chain(
+                running.endpoint,
+                directory,
+                # This machine takes longer than AWS for a full batch.
+                life_seconds=5 * settings.function_timeout_seconds,
+                maximum_running=settings.maximum_running_executions,
+                window_seconds=settings.batch_window_seconds,
+            )
             begun = time.monotonic()
             put_all(chain, "raw", objects)
             wait_until("the burst", lambda: chain.planned_objects() == objects, 600 + objects / 5)

@@ -99,15 +99,19 @@ class ObjectDispatcherArgs:
 def event_patterns(bucket: str, prefixes: Sequence[str]) -> list[Document]:
     """Patterns of the objects that belong to a dataset; as many as their length asks for.
 
+    A prefix with a ``*`` is one with a suffix after it. EventBridge matches it as a wildcard (EventBridge user guide,
+    "Comparison operators"); prefix and suffix of one field cannot both be asked for otherwise.
+
     Raises:
         ValueError: when a single prefix does not fit in a pattern.
     """
 
     def pattern(chosen: Sequence[str]) -> Document:
+        keys = [{"wildcard" if "*" in prefix else "prefix": prefix} for prefix in chosen]
         return {
             "source": ["aws.s3"],
             "detail-type": ["Object Created"],
-            "detail": {"bucket": {"name": [bucket]}, "object": {"key": [{"prefix": prefix} for prefix in chosen]}},
+            "detail": {"bucket": {"name": [bucket]}, "object": {"key": keys}},
         }
 
     patterns: list[Document] = []
@@ -120,6 +124,11 @@ def event_patterns(bucket: str, prefixes: Sequence[str]) -> list[Document]:
             chosen = []
         chosen.append(prefix)
     return [*patterns, pattern(chosen)]
+
+
+def wanted_keys(dataset: DatasetSettings) -> str:
+    """The keys of a dataset's files, for `event_patterns`."""
+    return f"{dataset.prefix}*{dataset.suffix}" if dataset.suffix else dataset.prefix
 
 
 def pinned_job(job_uri: str, version: str | None) -> str:
@@ -292,7 +301,7 @@ class ObjectDispatcher(pulumi.ComponentResource):
         self.dead_letter_queue_name = f"{base}-dead-letters"
         self.function_name = f"{base}-dispatcher"
 
-        patterns = event_patterns(args.raw.name, [dataset.prefix for dataset in args.datasets.values()])
+        patterns = event_patterns(args.raw.name, [wanted_keys(dataset) for dataset in args.datasets.values()])
         suffixes = ["", *(f"-{number}" for number in range(2, len(patterns) + 1))]
         self.rule_names = [f"{base}-raw-objects{suffix}" for suffix in suffixes]
         self.rule_name = self.rule_names[0]

@@ -109,7 +109,15 @@ def archive() -> bytes:
 class Chain:
     """The chain on a sandbox AWS."""
 
-    def __init__(self, endpoint: str, directory: Path, *, life_seconds: int = 10, maximum_running: int = 3) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        directory: Path,
+        *,
+        life_seconds: int = 10,
+        maximum_running: int = 3,
+        window_seconds: int = 1,
+    ) -> None:
         """Make it.
 
         Args:
@@ -117,6 +125,7 @@ class Chain:
             directory: The sandbox's, by which the function's processes are known.
             life_seconds: Of a call; messages of a killed one come back a little later.
             maximum_running: Executions at a time.
+            window_seconds: How long messages are gathered.
         """
         self.endpoint, self.directory = endpoint, directory
         for bucket in ("raw", "scripts", "processed"):
@@ -159,7 +168,7 @@ class Chain:
             FunctionName="dispatcher",
             EventSourceArn=self.arn("sqs", "intake"),
             BatchSize=1000,
-            MaximumBatchingWindowInSeconds=1,
+            MaximumBatchingWindowInSeconds=window_seconds,
             FunctionResponseTypes=["ReportBatchItemFailures"],
             ScalingConfig={"MaximumConcurrency": 2},
         )

@@ -50,8 +50,12 @@ class Configuration:
     """``s3://`` address of the job's code that new manifests are pinned to."""
 
     def dataset_of(self, key: str) -> str | None:
-        """The dataset whose prefix a key begins with."""
-        found = [name for name, definition in self.datasets.items() if key.startswith(str(definition["prefix"]))]
+        """The dataset whose prefix a key begins with, and whose suffix it ends with."""
+        found = [
+            name
+            for name, definition in self.datasets.items()
+            if key.startswith(str(definition["prefix"])) and key.endswith(str(definition.get("suffix", "")))
+        ]
         return max(found, key=lambda name: len(str(self.datasets[name]["prefix"])), default=None)
 
     def overwrites(self, dataset: str) -> str:

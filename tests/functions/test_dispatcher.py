@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -131,6 +132,15 @@ def test_what_lies_outside_every_prefix_is_no_business_of_ours(key: str, account
     assert account.call(event(key)) == []
     assert account.dispatched() == []
     assert any("outside every dataset's prefix" in line["message"] for line in account.logged())
+
+
+def test_what_does_not_end_with_the_datasets_suffix_starts_nothing(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only = dataclasses.replace(SETTINGS, datasets={"flights": {**FLIGHTS, "suffix": ".csv"}})
+    monkeypatch.setattr(handler, "bundle", lambda: only)
+    assert account.call(event("flights/a.csv.md5"), event("flights/_DONE"), event("flights/a.csv")) == []
+    assert account.dispatched() == ["flights/a.csv"]
 
 
 def test_our_own_outputs_start_nothing(account: Account) -> None:

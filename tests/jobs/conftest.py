@@ -239,6 +239,11 @@ class Pipeline:
     def report_file(self) -> Path:
         return self.directory / "report.json"
 
+    @property
+    def log(self) -> Path:
+        """What attempts in processes of their own print."""
+        return self.directory / "attempts.log"
+
     def prepare(self, document: dict[str, Any]) -> None:
         """Table, manifest, and no report: all that a run finds."""
         if self.partition_by and not self.glue.get_tables(DatabaseName=DATABASE, Expression=self.table)["TableList"]:

@@ -20,7 +20,7 @@ from tests.jobs.conftest import FLIGHT_HEADER, FLIGHT_LINES, Outcome, Pipeline, 
 pytestmark = pytest.mark.spark
 
 KILLS = int(os.environ.get("SPARK_KILLS", "1"))
-FILES = 40
+FILES = 8
 SEED = 20130101
 LONGEST_SECONDS = 1.5
 """Of an attempt's work on these files, once it has begun to write."""
@@ -42,8 +42,8 @@ def attempt(pipeline: Pipeline, document: dict[str, Any], spark: Any) -> subproc
     return subprocess.Popen(
         [sys.executable, str(script), "--manifest", str(pipeline.manifest_file), "--report", str(pipeline.report_file)],
         env={**os.environ, "PYSPARK_SUBMIT_ARGS": f"{arguments} pyspark-shell"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=pipeline.log.open("ab"),
+        stderr=subprocess.STDOUT,
         start_new_session=True,
     )
 
@@ -66,9 +66,9 @@ def test_attempts_that_are_killed_lose_nothing_and_double_nothing(pipeline: Pipe
             os.killpg(process.pid, 9)
             killed += 1
         process.wait()
+    assert killed == KILLS, f"an attempt ended before it could be killed: {pipeline.log.read_text()[-2000:]}"
     outcome: Outcome = pipeline.run(document)
     assert outcome.code == 0
     assert len(outcome.rows()) == 3 * FILES, "each row once, whatever the killed attempts left"
     assert len(outcome.set_aside) == FILES
     assert outcome.report["rows"] == {"in": 4 * FILES, "out": 3 * FILES, "setAside": FILES}
-    assert killed, "attempts were killed, or the test would show less than it says"

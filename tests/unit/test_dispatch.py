@@ -12,6 +12,7 @@ import pulumi_aws as aws
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from moto.events.models import EventPattern
 
 from components.dispatch import (
     LONGEST_PATTERN,
@@ -20,6 +21,7 @@ from components.dispatch import (
     bundled_settings,
     event_patterns,
     role_statements,
+    wanted_keys,
 )
 from components.job import JobReference
 from settings import ConfigurationError, DatasetSettings, OrchestrationSettings
@@ -126,6 +128,21 @@ def test_patterns_hold_every_prefix_once_and_fit_in_a_rule(prefixes: list[str]):
     held = [entry["prefix"] for pattern in patterns for entry in pattern["detail"]["object"]["key"]]
     assert sorted(held) == sorted(prefixes), "a prefix in two rules would dispatch a file twice, in none not at all"
     assert all(len(json.dumps(pattern)) <= LONGEST_PATTERN for pattern in patterns)
+
+
+def test_a_suffix_is_asked_for_together_with_the_prefix():
+    flights = dataset("flights/").model_copy(update={"suffix": ".csv"})
+    (document,) = event_patterns("raw", [wanted_keys(flights), wanted_keys(dataset("weather/"))])
+    pattern = EventPattern.load(json.dumps(document))
+
+    def matches(key: str) -> bool:
+        detail = {"bucket": {"name": "raw"}, "object": {"key": key}}
+        return bool(pattern.matches_event({"source": "aws.s3", "detail-type": "Object Created", "detail": detail}))
+
+    assert matches("flights/2013/a.csv")
+    assert matches("weather/a.csv.md5")
+    assert not matches("flights/2013/a.csv.md5")
+    assert not matches("other/a.csv")
 
 
 def test_a_prefix_that_fits_in_no_rule_is_refused():
