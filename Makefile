@@ -68,6 +68,10 @@ format: setup ## format the code
 generate: setup ## make what is made from the program: the schema of stack files, configuration and policy pages
 	@$(VENV)/python -m tools.generate
 
+.PHONY: supply-chain
+supply-chain: setup ## list what the project is built from: .sandbox/sbom.cdx.json and the licences
+	@$(VENV)/python -m tools.supply_chain
+
 .PHONY: permissions bootstrap
 permissions: setup ## the IAM policy that a deployer needs [ARGS=--check: what you lack of it]
 	@$(VENV)/python -W ignore -m tools.permissions $(ARGS)

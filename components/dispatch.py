@@ -211,7 +211,18 @@ def role_statements(
             ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"],
             index_actions=["dynamodb:Query"],
         ),
-        statement("StartExecutions", ["states:StartExecution"], [state_machine_alias_arn]),
+        statement(
+            # For a start by alias IAM is asked about the state machine; the alias is a condition (Step Functions guide,
+            # "Authorization for versions and aliases").
+            "StartExecutions",
+            ["states:StartExecution"],
+            [state_machine_arn],
+            condition={
+                "ForAnyValue:StringEquals": {
+                    "states:StateMachineQualifier": [state_machine_alias_arn.rsplit(":", 1)[1]]
+                }
+            },
+        ),
         statement(
             "LookAtExecutions",
             ["states:DescribeExecution"],
@@ -243,7 +254,11 @@ def role_statements(
         ),
         # Lambda makes the function's network interfaces with this role. Which interface it will be is unknown, and
         # the Describe actions know no resources (Lambda guide, "Giving Lambda functions access to resources in a VPC").
-        statement("MakeInterfaces", interfaces, [environment.arn("ec2", "*/*")]),
+        statement(
+            "MakeInterfaces",
+            interfaces,
+            [environment.arn("ec2", f"{kind}/*") for kind in ("network-interface", "security-group", "subnet")],
+        ),
         statement("FindInterfaces", lookups, ["*"]),
         # The same page: these are for Lambda, not for the function's own code.
         statement(

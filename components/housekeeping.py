@@ -238,7 +238,11 @@ def role_statements(
         statement("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]),
         # Lambda makes the function's network interfaces with this role. Which interface it will be is unknown, and
         # the Describe actions know no resources (Lambda guide, "Giving Lambda functions access to resources in a VPC").
-        statement("MakeInterfaces", interfaces, [environment.arn("ec2", "*/*")]),
+        statement(
+            "MakeInterfaces",
+            interfaces,
+            [environment.arn("ec2", f"{kind}/*") for kind in ("network-interface", "security-group", "subnet")],
+        ),
         statement("FindInterfaces", lookups, ["*"]),
         # The same page: these are for Lambda, not for the function's own code.
         statement(

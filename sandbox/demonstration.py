@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import tempfile
 import time
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sandbox import control, dashboard_picture, flights, monitoring
+from sandbox import control, dashboard_picture, flights, monitoring, role_evidence, secret_scan
 from sandbox.alarm_evaluation import Evaluation
 from sandbox.engine import Engine, Progress
 
@@ -78,6 +79,9 @@ class Pipeline:
         self.stepfunctions = sandbox.client("stepfunctions")
         self.emr = sandbox.client("emr")
         self.cloudwatch = sandbox.client("cloudwatch")
+        self.functions = sandbox.client("lambda")
+        self.iam = sandbox.client("iam")
+        self._sandbox = sandbox
 
     def subscribe(self) -> str:
         """Listen to every topic, as a team's own queue would; returns the queue's URL."""
@@ -182,6 +186,45 @@ class Pipeline:
         where = execution.input["report"]
         return json.loads(self.s3.get_object(Bucket=where["bucket"], Key=where["key"])["Body"].read())
 
+    def keep_house(self) -> None:
+        """Have housekeeping do now what its schedule has it do.
+
+        Raises:
+            SandboxError: when it fails.
+        """
+        name = next(name for name in self._functions() if name.endswith("-housekeeping"))
+        answer = self.functions.invoke(FunctionName=name, Payload=json.dumps({"detail-type": "Scheduled Event"}))
+        if "FunctionError" in answer:
+            raise control.SandboxError(f"{name} failed: {answer['Payload'].read().decode()}")
+
+    def evidence(self) -> role_evidence.Evidence:
+        """What the roles of functions and state machine did, against what their policies allow."""
+        roles = {function["Role"]: name.rsplit("-", 1)[1] for name, function in self._functions().items()}
+        machine = self.stepfunctions.describe_state_machine(stateMachineArn=self.outputs["stateMachineArn"])
+        arns = {**roles, machine["roleArn"]: "pipeline"}
+        principals = {**roles, role_evidence.STATE_MACHINE: "pipeline"}
+        calls = [
+            dataclasses.replace(call, principal=principals[call.principal])
+            for call in role_evidence.read_calls(self._sandbox.directory / "aws" / "calls.jsonl")
+        ]
+        tags = self.emr.describe_cluster(ClusterId=self.outputs["clusterId"])["Cluster"]["Tags"]
+        place = role_evidence.Place(
+            region=self._sandbox.region,
+            account_id=machine["stateMachineArn"].split(":")[4],
+            cluster_tags={tag["Key"]: tag["Value"] for tag in tags},
+        )
+        return role_evidence.compare(calls, {name: self._statements(arn) for arn, name in arns.items()}, place)
+
+    def _functions(self) -> dict[str, Any]:
+        pages = self.functions.get_paginator("list_functions").paginate()
+        return {function["FunctionName"]: function for page in pages for function in page["Functions"]}
+
+    def _statements(self, role_arn: str) -> list[dict[str, Any]]:
+        role = role_arn.rsplit("/", 1)[1]
+        names = self.iam.list_role_policies(RoleName=role)["PolicyNames"]
+        documents = [self.iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
+        return [statement for document in documents for statement in document["Statement"]]
+
     def partitions(self, table: str) -> list[str]:
         """Locations of a table's partitions in the catalog."""
         pages = self.glue.get_paginator("get_partitions").paginate(
@@ -257,6 +300,7 @@ def account(
     first: int,
     messages: Sequence[Mapping[str, str]],
     judged: Mapping[str, Evaluation],
+    evidence: role_evidence.Evidence,
 ) -> list[Check]:
     """Print what happened and return what must hold.
 
@@ -266,6 +310,7 @@ def account(
         first: Rows that were in the table before the file with the wrong header came.
         messages: Notifications received.
         judged: What the deployed alarms made of the run's metrics.
+        evidence: What the roles did, against what they are allowed.
     """
     executions = [pipeline.history(execution["executionArn"]) for execution in reversed(pipeline.executions())]
     reports: dict[str, dict[str, Any]] = {}
@@ -318,6 +363,11 @@ def account(
         Check("and told people, with the way to its entry in the runbook", 1, len(told)),
         Check("nothing critical came", 0, criticals),
         Check("a message of each success came", len(executions) - 1, successes),
+        Check(
+            f"all {evidence.calls} different calls by our roles are allowed, conditions included", [], evidence.refused
+        ),
+        Check("all that our roles are allowed is used or has its reason", [], evidence.unused),
+        Check("and no reason is left of what is not allowed any more", [], evidence.reasons_without_grant),
     ]
 
 
@@ -345,10 +395,20 @@ def demonstrate(picture: Path | None = None) -> None:
         with narrator.phase("a file with a wrong header"):
             pipeline.drop([data.wrong_header])
             pipeline.wait_for(len(data.files) + 1, narrator)
+        with narrator.phase("housekeeping, as on its schedule"):
+            pipeline.keep_house()
         with narrator.phase("the deployed alarms judge the run's metrics"):
             judged = monitoring.judge(pipeline.cloudwatch, "emr-pipeline-sandbox-")
+        with narrator.phase("looking for secrets in clear, in state, outputs, plan, logs and files"):
+            secrets = secret_scan.secrets_of(engine.export(show_secrets=True))
+            texts = {"state": json.dumps(engine.export()), "outputs": json.dumps(engine.outputs())}
+            clear = secret_scan.in_clear(secrets, sandbox.directory, {**texts, "plan": engine.preview_json()})
         print("\nWhat happened")
-        checks = account(pipeline, data, before, pipeline.messages(queue), judged)
+        checks = account(pipeline, data, before, pipeline.messages(queue), judged, pipeline.evidence())
+        checks += [
+            Check("passwords and keys were made, and looked for", True, len(secrets) >= 3),
+            Check("none of them lies in clear anywhere", [], clear),
+        ]
         if picture is not None:
             for file in dashboard_picture.render(pipeline.cloudwatch, pipeline.outputs["dashboardName"], picture):
                 print(f"\n  dashboard drawn to {file}")

@@ -193,6 +193,12 @@ class Engine:
         """The stack's outputs; secrets stay ``[secret]``."""
         return json.loads(self._run(["stack", "output", "--stack", self.stack, "--json"]))
 
+    def export(self, *, show_secrets: bool = False) -> dict[str, Any]:
+        """The stack's state; secrets stay encrypted unless they are asked for."""
+        return json.loads(
+            self._run(["stack", "export", "--stack", self.stack, *(["--show-secrets"] if show_secrets else [])])
+        )
+
 
 def interrupt(process: subprocess.Popen[str]) -> None:
     """End a Pulumi command: let it finish what it is doing and release its lock, and insist when it lingers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 from boto3.session import Session
 from botocore.config import Config
 
+from sandbox.aws.call_records import CallRecords
 from sandbox.aws.faults import FaultBox
 from sandbox.aws.options import ACCESS_KEY, AwsOptions
 from sandbox.aws.patches import Patches
@@ -31,29 +33,41 @@ class Runtime:
         self.patches = patches
         self.children = Children()
         self.faults = FaultBox()
+        self.calls = CallRecords(self.directory / "calls.jsonl")
         self.stopping = threading.Event()
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients: dict[tuple[str, str, str | None], Any] = {}
         self._clients_lock = threading.Lock()
 
-    def client(self, service: str, region: str | None = None) -> Any:
-        """Return a boto3 client of this sandbox; one a service and region, shared by all threads."""
-        key = (service, region or self.options.region)
+    def client(self, service: str, region: str | None = None, principal: str | None = None) -> Any:
+        """Return a boto3 client of this sandbox; one a service, region and principal, shared by all threads.
+
+        The calls of a client with a principal are noted as its calls.
+        """
+        key = (service, region or self.options.region, principal)
         with self._clients_lock:
             if key not in self._clients:
-                session = Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY, region_name=key[1])
-                self._clients[key] = session.client(
-                    service,
-                    endpoint_url=self.endpoint,
-                    config=Config(
-                        retries={"max_attempts": 0},
-                        connect_timeout=5,
-                        read_timeout=900,
-                        max_pool_connections=50,
-                        parameter_validation=False,
-                        s3={"addressing_style": "path"},
-                    ),
-                )
+                client = self._clients[key] = self._new_client(service, key[1])
+                if principal is not None:
+                    client.meta.events.register("provide-client-params.*.*", functools.partial(self._note, principal))
             return self._clients[key]
+
+    def _note(self, principal: str, params: dict[str, Any], model: Any, **_: Any) -> None:
+        self.calls.note(principal, model.service_model.service_name, model.name, params)
+
+    def _new_client(self, service: str, region: str) -> Any:
+        session = Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY, region_name=region)
+        return session.client(
+            service,
+            endpoint_url=self.endpoint,
+            config=Config(
+                retries={"max_attempts": 0},
+                connect_timeout=5,
+                read_timeout=900,
+                max_pool_connections=50,
+                parameter_validation=False,
+                s3={"addressing_style": "path"},
+            ),
+        )
 
     def process_environment(self, region: str) -> dict[str, str]:
         """Return the environment of a child process: the machine's basics and this sandbox as AWS."""

@@ -352,7 +352,10 @@ def test_the_role_may_take_write_and_start_exactly_what_it_must():
         "Action": "s3:PutObject",
         "Resource": "arn:aws:s3:::scripts/manifests/*",
     }
-    assert found["StartExecutions"]["Resource"] == f"{STATE_MACHINE}:live", "through the alias, and nothing else"
+    start = found["StartExecutions"]
+    assert start["Resource"] == STATE_MACHINE, "IAM is asked about the state machine, whatever it is started by"
+    qualifier = {"ForAnyValue:StringEquals": {"states:StateMachineQualifier": ["live"]}}
+    assert start["Condition"] == qualifier, "through the alias, and nothing else"
     assert found["LookAtExecutions"]["Resource"] == (
         "arn:aws:states:eu-west-1:111122223333:execution:emr-pipeline-test-pipeline:*"
     )

@@ -27,6 +27,9 @@ from typing import Any, BinaryIO
 END_MARK = "\0end "
 """Start of the line on standard error that closes an invocation, followed by the request's id."""
 
+CALL_MARK = "\0call "
+"""Start of a line on standard error that tells of a call to AWS, followed by a JSON list: service, operation, input."""
+
 _RUNTIME_PACKAGES = frozenset({"boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3"})
 
 
@@ -130,6 +133,23 @@ class LoadFailure(Exception):
         self.payload: dict[str, Any] = {"errorMessage": message, "errorType": kind, "stackTrace": []}
 
 
+def _tell_calls() -> None:
+    """Make every boto3 client of the function tell of its calls."""
+    client: Any = sys.modules.get("botocore.client")
+    if client is None:
+        return
+    call = client.BaseClient._make_api_call
+
+    def telling(self: Any, operation_name: str, api_params: Any) -> Any:
+        # Short ones say on what the call is; the others hold data, and would not fit into one write to a pipe.
+        parameters = {name: value for name, value in api_params.items() if len(str(value)) <= 1000}
+        told = json.dumps([self.meta.service_model.service_name, operation_name, parameters], default=str)
+        os.write(2, f"{CALL_MARK}{told}\n".encode())
+        return call(self, operation_name, api_params)
+
+    client.BaseClient._make_api_call = telling
+
+
 def _read_requests(requests: queue.Queue[dict[str, Any]]) -> None:
     for line in sys.stdin.buffer:
         requests.put(json.loads(line))
@@ -183,6 +203,7 @@ def main(task_root: str, handler_name: str, log_format: str, log_level: str) -> 
         broken = error.payload
     except Exception as error:
         broken = failure(error, skip_frames=0)
+    _tell_calls()
     while True:
         request = requests.get()
         formatter.request_id = request["id"]

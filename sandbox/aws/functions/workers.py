@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.aws.functions.bootstrap import END_MARK
+from sandbox.aws.functions.bootstrap import CALL_MARK, END_MARK
 from sandbox.aws.functions.configuration import logging_of
 from sandbox.aws.processes import kill_group
 from sandbox.aws.runtime import Runtime, log
@@ -145,6 +145,7 @@ class Worker:
         self._stream = f"{day}/[{function.version}]{uuid.uuid4().hex}"
         self._fresh = True
         self._name = function.function_name
+        self._role = str(function.role)
         self._account, self._region = function.account_id, function.region
         task_root = _unpack(runtime, function)
         self._process = subprocess.Popen(
@@ -248,6 +249,9 @@ class Worker:
                 if line.startswith(END_MARK):
                     if line.removeprefix(END_MARK) == self._request_id:
                         self._ended.set()
+                    continue
+                if line.startswith(CALL_MARK):
+                    self._runtime.calls.note(self._role, *json.loads(line.removeprefix(CALL_MARK)))
                     continue
                 self._lines.append(line)
                 log.info("function %s: %s", self._name, line)

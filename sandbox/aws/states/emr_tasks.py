@@ -20,6 +20,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 )
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 
+from sandbox.aws.call_records import STATE_MACHINE
 from sandbox.aws.runtime import Runtime, log
 from sandbox.aws.states.documents import as_document
 from sandbox.aws.states.failures import fail
@@ -67,7 +68,7 @@ class EmrTask(StateTaskServiceCallback):  # pyright: ignore[reportUntypedBaseCla
         unknown = sorted(set(parameters) - allowed) if allowed is not None else []
         if unknown:
             self._fail(env, "States.Runtime", f"The fields {', '.join(unknown)} are not supported by Step Functions")
-        emr = self._runtime.client("emr", resource_runtime_part.region)
+        emr = self._runtime.client("emr", resource_runtime_part.region, STATE_MACHINE)
         try:
             env.stack.append(as_document(getattr(self, f"_{action}")(env, emr, parameters)))
         except ClientError as error:
@@ -113,7 +114,7 @@ class EmrTask(StateTaskServiceCallback):  # pyright: ignore[reportUntypedBaseCla
     ) -> None:
         """Wait for the end of what was started; a step is cancelled when the execution ends before it."""
         started = env.stack.pop()
-        emr = self._runtime.client("emr", resource_runtime_part.region)
+        emr = self._runtime.client("emr", resource_runtime_part.region, STATE_MACHINE)
         cluster_id = started.get("ClusterId") or normalised_parameters["ClusterId"]
         look: Callable[[], Any] = {
             "addStep": lambda: self._step_result(env, emr, cluster_id, started["StepId"]),

@@ -20,6 +20,7 @@ from botocore.validate import ParamValidator
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_aws_sdk
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 
+from sandbox.aws.call_records import STATE_MACHINE
 from sandbox.aws.runtime import Runtime
 from sandbox.aws.states.documents import as_document
 from sandbox.aws.states.failures import fail
@@ -145,7 +146,8 @@ def install(runtime: Runtime) -> None:
                 cause = f"The Parameters '{to_json_str(normalised_parameters)}' could not be used to start the Task"
                 fail(env, "States.Runtime", f"{cause}: [{reason}]", *where)
         try:
-            env.stack.append(call(runtime.client(service, resource_runtime_part.region), model, parameters))
+            client = runtime.client(service, resource_runtime_part.region, STATE_MACHINE)
+            env.stack.append(call(client, model, parameters))
         except ClientError as error:
             service_id = model.service_model.metadata["serviceId"]
             fail(env, error_name(service_id, error), error_cause(service_id, error), *where)
