@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import boto3
 import pytest
+
+# Recorded stacks and moto's state live long: looking through them for cycles, again and again, is a third of the time.
+gc.set_threshold(100_000, 20, 50)
 
 
 @pytest.fixture(autouse=True)

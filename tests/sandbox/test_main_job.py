@@ -37,6 +37,9 @@ def test_the_main_job_ends_well_and_leaves_nothing_running() -> None:
         "DataRejected",
         "336,776 rows in 12 partitions",
         "notifications received",
+        "calls by our roles are allowed, conditions included: yes",
+        "all that our roles are allowed is used or has its reason: yes",
+        "none of them lies in clear anywhere: yes",
         "Seconds",
     ):
         assert said in output, f"the account should say {said!r}:\n{output}"
