@@ -4,8 +4,6 @@ import gc
 import sys
 from pathlib import Path
 
-# What is read of resources lives until the end: looking through it for cycles, again and again, costs and finds nothing.
-gc.set_threshold(100_000, 20, 50)
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pulumi_policy import PolicyPack
@@ -15,5 +13,7 @@ from policies.decoding import decode_once
 from policies.exceptions import load_exceptions
 from policies.registry import RULES
 
+# What is read of resources lives until the end: looking through it for cycles, again and again, finds nothing.
+gc.set_threshold(100_000, 20, 50)
 decode_once()
 PolicyPack(name="emr-pipeline", policies=list(pulumi_policies(RULES, load_exceptions())))

@@ -106,6 +106,7 @@ REASONS: Final[Mapping[tuple[str, str], str]] = {
     ("pipeline", "DeliverLogs logs:*"): "Step Functions sets up the delivery of its logs with the state machine's role",
     ("pipeline", "Trace xray:*"): "Step Functions traces with the state machine's role",
     ("pipeline", "RunSteps elasticmapreduce:CancelSteps"): FAILURE,
+    ("pipeline", "RunSteps elasticmapreduce:ListSteps"): "before it submits again it looks the step up by its name",
     ("pipeline", "MissReports s3:ListBucket"): "makes S3 say that a report is missing, instead of refusing to tell",
 }
 """By role and grant (with ``*``): what it is for, when the run does not use it."""

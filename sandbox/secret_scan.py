@@ -29,6 +29,9 @@ def secrets_of(state: Mapping[str, Any]) -> list[Secret]:
     """All secrets in a state that was exported with its secrets shown."""
     found: dict[bytes, str] = {}
     for resource in state["deployment"]["resources"]:
+        if resource["type"] == "aws:ssm/parameter:Parameter" and resource["inputs"].get("type") != "SecureString":
+            # The provider marks every parameter's value, also of those that are kept in plain text.
+            continue
         name = resource["urn"].rsplit("::", 1)[1]
         for part in ("inputs", "outputs"):
             for path, text in _secret_texts(resource.get(part, {}), part):

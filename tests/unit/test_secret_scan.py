@@ -20,9 +20,22 @@ def secret(value: Any) -> dict[str, str]:
 STATE = {
     "deployment": {
         "resources": [
-            {"urn": "urn:pulumi:s::p::t::password", "outputs": {"result": secret("correct-horse-9"), "length": 15}},
-            {"urn": "urn:pulumi:s::p::t::key", "outputs": {"nested": [{"pem": secret(KEY)}]}},
-            {"urn": "urn:pulumi:s::p::t::plain", "inputs": {"name": "no-secret-at-all", "short": secret("yes")}},
+            {
+                "urn": "urn:pulumi:s::p::t::password",
+                "type": "t",
+                "outputs": {"result": secret("correct-horse-9"), "length": 15},
+            },
+            {"urn": "urn:pulumi:s::p::t::key", "type": "t", "outputs": {"nested": [{"pem": secret(KEY)}]}},
+            {
+                "urn": "urn:pulumi:s::p::t::plain",
+                "type": "t",
+                "inputs": {"name": "no-secret-at-all", "short": secret("yes")},
+            },
+            {
+                "urn": "urn:pulumi:s::p::t::published",
+                "type": "aws:ssm/parameter:Parameter",
+                "inputs": {"type": "String", "value": secret("no-secret-at-all")},
+            },
         ]
     }
 }
