@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-import jsonschema
-
 from components.iam import Document
+from components.json_schema import Draft202012Validator
 from settings import BucketEncryptionSettings, EmrfsRoleMappingSettings, KerberosSettings
 
 KDC_PORT = 88
@@ -153,7 +152,7 @@ def validate(document: Document) -> None:
     Raises:
         ValueError: with every deviation, by its place in the document.
     """
-    validator = jsonschema.Draft202012Validator(_schema())
+    validator = Draft202012Validator(_schema())
     deviations = sorted(validator.iter_errors(document), key=lambda error: error.json_path)
     if deviations:
         told = "; ".join(f"{error.json_path}: {error.message}" for error in deviations)

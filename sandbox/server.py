@@ -15,7 +15,8 @@ import sys
 import threading
 from pathlib import Path
 
-from sandbox import aws, control, providers
+from sandbox import aws, control
+from sandbox.provider_process import ProviderProcess
 
 ACCOUNT_ID = "123456789012"
 """The account that the sandbox plays; no real one may have this number."""
@@ -47,17 +48,17 @@ def serve(directory: Path, region: str, port: int, *, with_parent: bool) -> None
         aws.AwsOptions(region=region, account_id=ACCOUNT_ID, directory=directory / "aws", port=port)
     )
     (directory / control.AWS_CONFIG_FILE).write_text(f"[profile {control.CREDENTIAL}]\nregion = {region}\n")
-    running_providers = None
+    running_providers: ProviderProcess | None = None
     state_file = directory / control.STATE_FILE
     try:
-        running_providers = providers.start(running_aws.endpoint, region)
+        running_providers = ProviderProcess(running_aws.endpoint, region)
         state = {
             "version": control.STATE_VERSION,
             "pid": os.getpid(),
             "endpoint": running_aws.endpoint,
             "region": region,
             "account": ACCOUNT_ID,
-            "providers": running_providers.ports,
+            "providers": dict(running_providers.ports),
             "log": str(directory / "sandbox.log"),
         }
         draft = state_file.with_suffix(".draft")

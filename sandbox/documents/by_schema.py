@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jsonschema
+from components.json_schema import Draft202012Validator
 
 
 def schema_mistakes(document: Any, schema: Mapping[str, Any]) -> Iterator[str]:
     """What of a document does not fit; a schema's ``description`` at the place is the rule."""
-    validator: Any = jsonschema.Draft202012Validator(schema)
+    validator: Any = Draft202012Validator(schema)
     for error in sorted(validator.iter_errors(document), key=lambda error: list(map(str, error.absolute_path))):
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path).lstrip(
             "."

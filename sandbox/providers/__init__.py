@@ -39,6 +39,7 @@ a partial creation is finished by the next update, or replaced when an input tha
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,16 +78,19 @@ class RunningProviders:
             stopping.wait(5)
 
 
-def start(endpoint: str, region: str, directory: Path | None = None) -> RunningProviders:
-    """Start the providers on free ports.
+def start(
+    endpoint: str, region: str, directory: Path | None = None, ports: Mapping[str, int] | None = None
+) -> RunningProviders:
+    """Start the providers.
 
     Args:
         endpoint: Address of the AWS API, e.g. ``http://127.0.0.1:5000``.
         region: Region of a program that sets none.
         directory: What relative paths of assets start from (the program's directory); by default the current one.
+        ports: Ports to take, by provider name; for a name that is missing a free one.
     """
     clients = AwsClients(endpoint)
-    ports: dict[str, int] = {}
+    taken: dict[str, int] = {}
     servers: list[grpc.Server] = []
     servicers: list[StandIn] = []
     for package in _PACKAGES:
@@ -96,13 +100,13 @@ def start(endpoint: str, region: str, directory: Path | None = None) -> RunningP
         )
         servicer = StandIn(package, clients, directory or Path.cwd(), region)
         provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
-        ports[package.name] = server.add_insecure_port("127.0.0.1:0")
+        taken[package.name] = server.add_insecure_port(f"127.0.0.1:{(ports or {}).get(package.name, 0)}")
         server.start()
         servers.append(server)
         servicers.append(servicer)
     # Reading the schemas takes seconds, for the SDK's modules: they are read while the program starts.
     threading.Thread(target=_warm_up, args=(tuple(servicers),), name="provider-warm-up", daemon=True).start()
-    return RunningProviders(ports, tuple(servers))
+    return RunningProviders(taken, tuple(servers))
 
 
 _OPTIONS: list[tuple[str, Any]] = [
