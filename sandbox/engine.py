@@ -30,6 +30,8 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
         "PATH": path,
         "PULUMI_BACKEND_URL": state.as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": CREDENTIAL,
+        # Stacks are made with --no-select, for selecting one is a matter of the person's own workspace.
+        "PULUMI_STACK": "sandbox",
         "PULUMI_HOME": str(home),
         "PULUMI_DEBUG_PROVIDERS": ",".join(f"{name}:{port}" for name, port in sandbox.providers.items()),
         # Providers are attached; the engine must look nowhere else for them.

@@ -146,6 +146,13 @@ class ProviderDriver:
             return None
         return Resource(resource.token, resource.name, answer.id, decode(answer.inputs), decode(answer.properties))
 
+    def adopt(self, token: str, name: str, identifier: str) -> Resource | None:
+        """Read by id alone, as ``pulumi import`` does."""
+        answer = self.stub.Read(provider_pb2.ReadRequest(id=identifier, urn=self.urn(token, name)))
+        if not answer.id:
+            return None
+        return Resource(token, name, answer.id, decode(answer.inputs), decode(answer.properties))
+
     def delete(self, resource: Resource) -> None:
         self.stub.Delete(
             provider_pb2.DeleteRequest(
