@@ -32,6 +32,10 @@ env: ## print what puts the CLI and the running sandbox in your shell: eval "$$(
 fault: ## make something go wrong in the running sandbox: DO="throttle emr:AddJobFlowSteps times=2"; alone, what there is
 	@$(SANDBOX) fault $(if $(DO),'$(DO)')
 
+.PHONY: chaos recover
+chaos: setup ## kill engine, providers, function and Spark at seeded points; see it converge [SEED=1] [KILLS=20]
+	@$(SANDBOX) chaos $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS))
+
 preview: setup ## preview a stack with its policies and no AWS account: STACK=dev [JSON=plan.json]
 	@$(SANDBOX) preview --stack "$(STACK)" $(if $(JSON),--json "$(JSON)")
 
@@ -40,6 +44,9 @@ up: setup ## deploy a stack to AWS, policies first: STACK=dev
 
 destroy: setup ## take a stack down from AWS in the right order: STACK=dev
 	@$(VENV)/python -m tools.deploy destroy --stack "$(STACK)" $(if $(YES),--yes)
+
+recover: setup ## after an engine died half-way: find what it was making, put it in the state, refresh: STACK=dev
+	@$(VENV)/python -m tools.recover --stack "$(STACK)"
 
 test: setup ## every test, the fast ones first
 	@$(VENV)/python -m tools.test

@@ -1,4 +1,4 @@
-"""The sandbox's commands: ``python -m sandbox demonstrate|start|stop|env|fault|preview``; the Makefile calls them."""
+"""The sandbox's commands, ``python -m sandbox demonstrate|start|stop|env|fault|chaos|preview``, for the Makefile."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from sandbox import control, demonstration, engine, faults
-from tools import cli
+from sandbox import chaos, control, demonstration, engine, faults
+from tools import cli, recover
 
 STANDING = control.HOME / "standing"
 """Directory of the sandbox that `make start` keeps up."""
@@ -110,16 +110,23 @@ def main() -> int:
     commands.add_parser("env", help="print what points a shell at it")
     fault = commands.add_parser("fault", help="make something go wrong in the standing sandbox, or list what is set")
     fault.add_argument("line", nargs="?", default="", help="for example: throttle emr:AddJobFlowSteps times=2")
+    kill = commands.add_parser("chaos", help="kill engine, providers, function and Spark, and see everything converge")
+    kill.add_argument("--seed", type=int, default=20130101, help="the same seed gives the same points")
+    kill.add_argument("--kills", type=int, default=20)
     preview = commands.add_parser("preview", help="preview a stack with its policies and no AWS account")
     preview.add_argument("--stack", required=True)
     preview.add_argument("--json", type=Path, help="write the engine's JSON plan here")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Also where it was begun with SIGINT ignored, as a shell's script does in the background.
+        signal.signal(number, _terminated)
     try:
         if arguments.command == "demonstrate":
             demonstration.demonstrate(arguments.dashboard)
         elif arguments.command == "start":
             _start(arguments.port)
+        elif arguments.command == "chaos":
+            chaos.chaos(arguments.seed, arguments.kills)
         elif arguments.command == "stop":
             _stop()
         elif arguments.command == "env":
@@ -128,9 +135,9 @@ def main() -> int:
             _fault(arguments.line)
         else:
             _preview(arguments.stack, arguments.json)
-    except (control.SandboxError, engine.Failure, cli.MissingCli, faults.FaultError) as error:
+    except (control.SandboxError, recover.RecoverError, engine.Failure, cli.MissingCli, faults.FaultError) as error:
         print(error, file=sys.stderr)
-        if arguments.command in ("demonstrate", "preview", "start") and control.LAST_FAILURE.exists():
+        if arguments.command in ("demonstrate", "chaos", "preview", "start") and control.LAST_FAILURE.exists():
             print(f"logs: {control.LAST_FAILURE.relative_to(control.ROOT)}/", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -48,6 +48,8 @@ class Failure(Exception):
 
     def __init__(self, command: str, output: str) -> None:
         super().__init__(f"'{command}' failed:\n{outcome(output)}")
+        self.errors = sum(line.lstrip().startswith("error:") for line in output.splitlines())
+        """How many errors it told of."""
 
 
 def outcome(output: str) -> str:
@@ -76,6 +78,8 @@ class Engine:
         self.sandbox = sandbox
         self.stack = stack
         self.policies = policies
+        self.running: subprocess.Popen[str] | None = None
+        """The CLI while it works."""
         self.environment = {**os.environ, **environment(sandbox)}
         self.config_file = self._initialise()
 
@@ -161,6 +165,7 @@ class Engine:
             text=True,
             start_new_session=True,
         )
+        self.running = process
         assert process.stdout is not None
         stream = process.stdout
         reader = threading.Thread(target=lambda: output.extend(stream), daemon=True)
@@ -190,6 +195,10 @@ class Engine:
         failed = plan.preview([*self._stack_arguments(), *self._policy_arguments()], self.environment, file)
         if failed:
             raise Failure(f"pulumi preview --stack {self.stack}", f"{failed}\nthe plan is in {file}")
+
+    def state(self) -> dict[str, Any]:
+        """The stack's state (`pulumi stack export`)."""
+        return json.loads(self._run(["stack", "export", "--stack", self.stack]))
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs; secrets stay ``[secret]``."""

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
@@ -34,6 +35,8 @@ class LanguageHost(LanguageServer):
 
     def __init__(self) -> None:
         super().__init__(lambda: None)
+        self.plugins: list[subprocess.Popen[bytes]] = []
+        """Processes of policy packs."""
 
     def Handshake(self, request: Any, context: Any) -> Any:
         """Agree to serve."""
@@ -68,6 +71,7 @@ class LanguageHost(LanguageServer):
         process = subprocess.Popen(
             command, cwd=working_directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
+        self.plugins.append(process)
         context.add_callback(process.terminate)
         output: queue.Queue[dict[str, bytes] | None] = queue.Queue()
         for name in ("stdout", "stderr"):
@@ -101,6 +105,15 @@ def _forward(stream: IO[bytes], name: str, output: queue.Queue[dict[str, bytes] 
     output.put(None)
 
 
+def _leave_with(engine: int, host: LanguageHost) -> None:
+    """End with the engine also when it was killed and could end nobody: it starts this process, so it is the parent."""
+    while os.getppid() == engine:
+        time.sleep(0.5)
+    for process in host.plugins:
+        process.kill()
+    os._exit(0)
+
+
 def _leave(number: int, frame: FrameType | None) -> None:
     os._exit(0)
 
@@ -111,8 +124,10 @@ def main() -> None:
         ("grpc.max_receive_message_length", MAXIMUM_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAXIMUM_MESSAGE_BYTES),
     ]
+    host = LanguageHost()
+    threading.Thread(target=_leave_with, args=(os.getppid(), host), daemon=True).start()
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=16), options=options)
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(), server)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     # Leaving at once matters: the engine waits five seconds for a host that lingers.

@@ -321,9 +321,13 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         prior, inputs = decode(request.properties), decode(request.inputs)
         configuration = self._configuration(context)
         plain = _plain(prior)
+        identifier: str = request.id
         operation = self._operation(request.urn, configuration, plain, 0)
         try:
-            state = self._read(kind, operation, request.id, plain)
+            if kind.adopt is not None and not prior:
+                adopted = kind.adopt(identifier)
+                identifier, plain = adopted.id, adopted.state
+            state = self._read(kind, operation, identifier, plain)
         except KeyError as error:
             if plain:
                 raise self._failed("reading", operation, error) from error
@@ -334,9 +338,9 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         if state is None:
             return provider_pb2.ReadResponse()
         known = {**{name: value for name, value in prior.items() if name in shape.outputs}, **inputs}
-        outputs = _outputs(kind, shape, known, {**plain, **state, "id": request.id}, configuration)
+        outputs = _outputs(kind, shape, known, {**plain, **state, "id": identifier}, configuration)
         now = _refreshed(kind, shape, inputs, outputs, state) if inputs else _imported(kind, shape, outputs)
-        return provider_pb2.ReadResponse(id=request.id, properties=encode(outputs), inputs=encode(now))
+        return provider_pb2.ReadResponse(id=identifier, properties=encode(outputs), inputs=encode(now))
 
     @_answer
     def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> Any:
@@ -762,4 +766,6 @@ def _imported(kind: ResourceType, shape: schema.ResourceSchema, outputs: State) 
         for name, value in outputs.items()
         if ((name in handled and name in shape.inputs) or name == "tagsAll") and value not in (None, [], {}, "")
     }
-    return {**given, "__defaults": []}
+    # As the bridge does: what no read gives has its default, which the program's own check fills in too.
+    filled = _fill_defaults(given, kind.defaults)
+    return {**given, "__defaults": sorted(filled)}

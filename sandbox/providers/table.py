@@ -164,6 +164,9 @@ class ResourceType:
     renew: Callable[[State], str | None] | None = None
     """Property that asks for replacement although no input changed (a certificate that runs out), or None."""
     delete_before_replace: bool = False
+    adopt: Callable[[str], Created] | None = None
+    """Id, and what else a read needs, from the id that an import gives, where that is not the id itself (the
+    provider's Importer). Raises ValueError, with the form, for another one."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,23 @@ class Function:
     call: Callable[[Operation, Inputs], State]
     arguments: frozenset[str] = frozenset()
     """Arguments it takes, camelCase."""
+
+
+def import_parts(identifier: str, form: str, separator: str = "/") -> list[str]:
+    """Parts of an import's id.
+
+    Args:
+        identifier: As given.
+        form: How it must look, e.g. ``cluster-id/group-id``; as many parts as that.
+        separator: Between the parts; what is more than needed stays in the last one.
+
+    Raises:
+        ValueError: when it looks otherwise.
+    """
+    parts = identifier.split(separator, form.count(separator))
+    if len(parts) != form.count(separator) + 1 or not all(parts):
+        raise ValueError(f"unexpected format of id {identifier!r}: it must be {form}")
+    return parts
 
 
 def names(text: str) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sandbox import control
+from sandbox import chaos, control
+from sandbox.demonstration import Narrator
 from sandbox.engine import Engine, Failure
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,9 +29,10 @@ def sandbox() -> Iterator[control.Sandbox]:
 
 @pytest.fixture(scope="module")
 def deployed(sandbox: control.Sandbox) -> Engine:
-    engine = Engine(sandbox, "sandbox")
-    engine.operate("up")
-    return engine
+    """Deployed the hard way: the engine, and then the provider stand-ins, were killed while it went up."""
+    trial = chaos.Chaos(sandbox, Narrator())
+    trial.deploy([chaos.Kill("engine", 0.35), chaos.Kill("providers", 0.7)])
+    return trial.engine
 
 
 def changes(output: str) -> list[str]:
@@ -39,9 +42,10 @@ def changes(output: str) -> list[str]:
     )
 
 
-def test_a_second_up_changes_nothing(deployed: Engine) -> None:
+def test_after_kills_and_repairs_a_second_up_changes_nothing(deployed: Engine, sandbox: control.Sandbox) -> None:
     output = deployed.operate("up")
     assert changes(output) == [], f"what was just deployed is what the program asks for:\n{output}"
+    assert chaos.Chaos(sandbox, Narrator()).unknown() == [], "nothing that was half made stands beside it"
 
 
 def test_a_refresh_finds_nothing_to_change(deployed: Engine) -> None:
@@ -53,6 +57,22 @@ def test_outputs_tell_where_everything_is(deployed: Engine) -> None:
     outputs = deployed.outputs()
     missing = {"rawBucket", "processedBucket", "clusterId", "stateMachineArn", "intakeQueueUrl"} - outputs.keys()
     assert not missing, "people and other stacks find the pipeline through its outputs"
+
+
+def test_pulumi_by_hand_finds_the_stack_and_leaves_its_file_alone(deployed: Engine) -> None:
+    """What `make start` tells to type after ``eval "$(make -s env)"``."""
+    before = (ROOT / "Pulumi.sandbox.yaml").read_text()
+    command = [shutil.which("pulumi", path=deployed.environment["PATH"]) or "pulumi", "stack", "output", "rawBucket"]
+    said = subprocess.run(command, cwd=ROOT, env=deployed.environment, capture_output=True, text=True, check=False)
+    assert said.stdout.strip() == deployed.outputs()["rawBucket"], f"without --stack: {said.stderr}"
+    assert "encryptionsalt: " in before, "a preview by hand would write a salt into the file, and its form anew"
+    assert (ROOT / "Pulumi.sandbox.yaml").read_text() == before
+
+
+def test_a_file_is_processed_once_although_spark_was_killed(deployed: Engine, sandbox: control.Sandbox) -> None:
+    # It raises when rows are lost or doubled, or when a redrive does not help.
+    redriven = chaos.Chaos(sandbox, Narrator()).run([chaos.Kill("spark", 0.0)])
+    assert redriven == 1, "the killed step failed its manifest, and a redrive processed it"
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
@@ -83,8 +103,6 @@ def test_a_mistake_in_the_configuration_is_told_without_a_traceback(sandbox: con
 
 def test_a_policy_violation_stops_up_before_anything_is_made(sandbox: control.Sandbox, tmp_path: Path) -> None:
     """A cluster in a public subnet: a copy of the program with one line changed, under the same pack."""
-    import shutil
-
     program = tmp_path / "program"
     ignored = shutil.ignore_patterns(".git", ".venv", ".cache", ".sandbox", "__pycache__", "tests")
     shutil.copytree(ROOT, program, ignore=ignored)

@@ -24,6 +24,7 @@ from sandbox.providers.table import (
     absent,
     found,
     given,
+    import_parts,
     names,
     own_tags,
     pick,
@@ -318,16 +319,21 @@ def _put_query(operation: Operation, inputs: Inputs, identifier: str | None = No
     )["queryDefinitionId"]
 
 
-def _create_query(operation: Operation, inputs: Inputs) -> Created:
-    identifier = _put_query(operation, inputs)
-    return Created(inputs["name"], {"queryDefinitionId": identifier})
+def _create_query(operation: Operation, inputs: Inputs) -> str:
+    return _put_query(operation, inputs)
+
+
+def _adopt_query(identifier: str) -> Created:
+    """The ARN: ``arn:aws:logs:region:account:query-definition:id``."""
+    *start, query = import_parts(identifier, "arn:partition:logs:region:account:query-definition:id", ":")
+    if start[2] != "logs":
+        raise ValueError(f"unexpected format of id {identifier!r}: it must be the ARN of a query definition")
+    return Created(query)
 
 
 def _read_query(operation: Operation, identifier: str, prior: State) -> State | None:
-    # Its id is the name that it was made with, and the name may change since.
     listed = operation.client("logs").describe_query_definitions()
-    wanted = prior.get("queryDefinitionId")
-    query = next((entry for entry in listed["queryDefinitions"] if entry["queryDefinitionId"] == wanted), None)
+    query = next((entry for entry in listed["queryDefinitions"] if entry["queryDefinitionId"] == identifier), None)
     if query is None:
         return None
     identity = query["queryDefinitionId"]
@@ -443,6 +449,7 @@ TYPES = (
     ResourceType(
         token="aws:cloudwatch/queryDefinition:QueryDefinition",
         source="logs/query_definition.go",
+        adopt=_adopt_query,
         handles=names("name logGroupNames queryString"),
         create=_create_query,
         read=_read_query,

@@ -16,6 +16,7 @@ from sandbox.providers.naming import AutoName
 from sandbox.providers.table import (
     CancelledError,
     Change,
+    Created,
     Function,
     Inputs,
     Operation,
@@ -27,6 +28,7 @@ from sandbox.providers.table import (
     found,
     given,
     gone,
+    import_parts,
     names,
     pascal,
     pick,
@@ -446,10 +448,13 @@ def _check_route(inputs: Inputs) -> Iterable[tuple[str, str]]:
 
 
 def _create_route(operation: Operation, inputs: Inputs) -> str:
-    destination = _destination(inputs)
-    operation.client("ec2").create_route(RouteTableId=inputs["routeTableId"], **destination, **_target(inputs))
-    # RouteCreateID: the table and the CRC-32 of the destination (terraform-plugin-sdk hashcode).
-    return f"r-{inputs['routeTableId']}{zlib.crc32(next(iter(destination.values())).encode())}"
+    operation.client("ec2").create_route(RouteTableId=inputs["routeTableId"], **_destination(inputs), **_target(inputs))
+    return _route_id(inputs)
+
+
+def _route_id(inputs: Inputs) -> str:
+    """RouteCreateID: the table and the CRC-32 of the destination (terraform-plugin-sdk hashcode)."""
+    return f"r-{inputs['routeTableId']}{zlib.crc32(next(iter(_destination(inputs).values())).encode())}"
 
 
 def _read_route(operation: Operation, identifier: str, prior: State) -> State | None:
@@ -470,6 +475,19 @@ def _read_route(operation: Operation, identifier: str, prior: State) -> State | 
                 "state": route.get("State", "active"),
             }
     return None
+
+
+def _adopt_route(identifier: str) -> Created:
+    table, destination = import_parts(identifier, "route-table-id_destination", "_")
+    kind = (
+        "destinationPrefixListId"
+        if destination.startswith("pl-")
+        else "destinationIpv6CidrBlock"
+        if ":" in destination
+        else "destinationCidrBlock"
+    )
+    inputs = {"routeTableId": table, kind: destination}
+    return Created(_route_id(inputs), inputs)
 
 
 def _update_route(operation: Operation, change: Change) -> None:
@@ -1363,6 +1381,7 @@ TYPES = (
         update=_update_route,
         delete=_delete_route,
         check=_check_route,
+        adopt=_adopt_route,
     ),
     ResourceType(
         token="aws:ec2/routeTableAssociation:RouteTableAssociation",

@@ -17,6 +17,7 @@ from sandbox.providers.comparison import Comparison
 from sandbox.providers.naming import AutoName
 from sandbox.providers.table import (
     Change,
+    Created,
     Inputs,
     Operation,
     ResourceType,
@@ -25,6 +26,7 @@ from sandbox.providers.table import (
     camel,
     given,
     gone,
+    import_parts,
     names,
     pascal,
     pick,
@@ -458,6 +460,11 @@ def _find_group(operation: Operation, cluster: str, identifier: str) -> dict[str
     return None if group is None or group["Status"]["State"] == "TERMINATED" else group
 
 
+def _adopt_group(identifier: str) -> Created:
+    cluster, group = import_parts(identifier, "cluster-id/instance-group-id")
+    return Created(group, {"clusterId": cluster})
+
+
 def _read_group(operation: Operation, identifier: str, prior: State) -> State | None:
     group = _find_group(operation, prior["clusterId"], identifier)
     if group is None:
@@ -627,6 +634,7 @@ TYPES = (
     ResourceType(
         token="aws:emr/instanceGroup:InstanceGroup",
         source="instance_group.go",
+        adopt=_adopt_group,
         values={"ebsConfigs.type": _VOLUME_TYPE},
         handles=names("clusterId instanceType autoscalingPolicy bidPrice configurationsJson ebsConfigs ebsOptimized")
         | names("instanceCount"),

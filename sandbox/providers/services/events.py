@@ -20,6 +20,7 @@ from sandbox.providers.table import (
     camel,
     found,
     given,
+    import_parts,
     names,
     pascal,
     pick,
@@ -131,6 +132,16 @@ def _create_target(operation: Operation, inputs: Inputs) -> Created:
     return Created(f"{prefix}{inputs['rule']}-{target}", {"targetId": target})
 
 
+def _adopt_target(identifier: str) -> Created:
+    """``rule/target-id``, or ``event-bus/rule/target-id`` for another bus than the default one."""
+    if identifier.count("/") < 2:
+        rule, target = import_parts(identifier, "rule-name/target-id")
+        return Created(f"{rule}-{target}", {"rule": rule, "targetId": target})
+    bus, rule, target = import_parts(identifier, "event-bus-name/rule-name/target-id")
+    prefix = "" if bus == _DEFAULT_BUS else f"{bus}-"
+    return Created(f"{prefix}{rule}-{target}", {"eventBusName": bus, "rule": rule, "targetId": target})
+
+
 def _read_target(operation: Operation, identifier: str, prior: State) -> State | None:
     client = operation.client("events")
     bus = prior.get("eventBusName", _DEFAULT_BUS)
@@ -207,6 +218,7 @@ TYPES = (
         token="aws:cloudwatch/eventTarget:EventTarget",
         source="target.go",
         at_most_one=(names("input inputPath inputTransformer"),),
+        adopt=_adopt_target,
         values={
             "retryPolicy.maximumEventAgeInSeconds": between(60, 86_400),
             "retryPolicy.maximumRetryAttempts": between(0, 185),

@@ -15,6 +15,7 @@ from sandbox.providers.naming import AutoName
 from sandbox.providers.protocol import Archive
 from sandbox.providers.table import (
     Change,
+    Created,
     Inputs,
     Operation,
     ResourceType,
@@ -24,6 +25,7 @@ from sandbox.providers.table import (
     camel,
     found,
     given,
+    import_parts,
     names,
     own_tags,
     pascal,
@@ -391,6 +393,13 @@ def _read_permission(operation: Operation, identifier: str, prior: State) -> Sta
     return state
 
 
+def _adopt_permission(identifier: str) -> Created:
+    """``function/statement-id``; a qualifier follows the function after a colon."""
+    function, statement = import_parts(identifier, "function-name/statement-id")
+    name, _, qualifier = function.partition(":")
+    return Created(statement, given(function=name, qualifier=qualifier or None))
+
+
 def _remove_permission(operation: Operation, identifier: str, state: State) -> None:
     client = operation.client("lambda")
     target = pick(state, "qualifier", function="FunctionName")
@@ -463,6 +472,7 @@ TYPES = (
     ResourceType(
         token="aws:lambda/permission:Permission",
         source="permission.go: everything replaces",
+        adopt=_adopt_permission,
         at_most_one=(names("statementId statementIdPrefix"),),
         values={"action": matching(r"lambda:[A-Za-z*]+|\*", "it is an action such as lambda:InvokeFunction")},
         handles=names("action function principal sourceArn sourceAccount eventSourceToken qualifier")

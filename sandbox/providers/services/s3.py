@@ -19,6 +19,7 @@ from sandbox.providers.naming import AutoName
 from sandbox.providers.protocol import Archive, Asset
 from sandbox.providers.table import (
     Change,
+    Created,
     Inputs,
     Operation,
     ResourceType,
@@ -28,6 +29,7 @@ from sandbox.providers.table import (
     camel,
     found,
     given,
+    import_parts,
     names,
     pascal,
     pick,
@@ -567,9 +569,14 @@ def _put_object(operation: Operation, inputs: Inputs) -> str:
     return inputs["key"]
 
 
+def _adopt_object(identifier: str) -> Created:
+    bucket, key = import_parts(identifier.removeprefix("s3://"), "bucket/key")
+    return Created(key, {"bucket": bucket})
+
+
 def _read_object(operation: Operation, identifier: str, prior: State) -> State | None:
     client = operation.client("s3")
-    bucket, _, key = identifier.partition("/") if "bucket" not in prior else (prior["bucket"], "", identifier)
+    bucket, key = prior["bucket"], identifier
     head = found(lambda: client.head_object(Bucket=bucket, Key=key), "404", "NoSuchKey", "NoSuchBucket")
     if head is None:
         return None
@@ -735,6 +742,7 @@ TYPES = (
     ResourceType(
         token="aws:s3/bucketObjectv2:BucketObjectv2",
         source="object.go",
+        adopt=_adopt_object,
         at_most_one=(names("content contentBase64 source"),),
         handles=names("bucket forceDestroy etag sourceHash") | _CONTENTS | frozenset(_OBJECT_MEMBERS),
         naming=AutoName(property="key", maximum=1024, digits=0, prefix_property=None),

@@ -25,6 +25,12 @@ class Case:
     """Inputs that change in place (tags are changed too, where there are any)."""
     replaces: Mapping[str, Any] = field(default_factory=dict)
     """Inputs of which each alone means a new resource."""
+    compared: frozenset[str] = frozenset()
+    """Those of `replaces` that name what is not there, or what AWS does not take beside the first: compared only."""
+    import_id: Callable[[Mapping[str, Any], str], str] | None = None
+    """What an import is given, from the outputs and the id, where that is not the id."""
+    not_imported: frozenset[str] = frozenset()
+    """Inputs that no import gives, because AWS does not tell them: the program's own replace or update it."""
     label: str = ""
     absent: frozenset[str] = frozenset()
     """Outputs that the SDK promises and the stand-in leaves out, as its module says why."""
@@ -146,6 +152,15 @@ def definition(result: str) -> str:
     return json.dumps({"StartAt": "Only", "States": {"Only": {"Type": "Pass", "Result": result, "End": True}}})
 
 
+def routes(world: World, weight: int) -> list[dict[str, Any]]:
+    """An alias routes to versions that were published."""
+    client = world.client("stepfunctions")
+    machine = client.create_state_machine(
+        name="versioned", roleArn=world.role_arn, definition=definition("one"), publish=True
+    )
+    return [{"stateMachineVersionArn": machine["stateMachineVersionArn"], "weight": weight}]
+
+
 def index(name: str, key: str) -> dict[str, Any]:
     return {
         "name": name,
@@ -229,6 +244,7 @@ CASES: tuple[Case, ...] = (
         },
         changes={"mapPublicIpOnLaunch": True, "enableResourceNameDnsARecordOnLaunch": True},
         replaces={"cidrBlock": "10.0.31.0/24", "availabilityZone": "eu-west-1b"},
+        compared=frozenset(["availabilityZone"]),
     ),
     Case("aws:ec2/internetGateway:InternetGateway", lambda world: {}),
     Case(
@@ -244,6 +260,7 @@ CASES: tuple[Case, ...] = (
         replaces={"subnetId": "subnet-12345678"},
         absent=frozenset(["autoProvisionZones", "autoScalingIps", "regionalNatGatewayAddresses", "routeTableId"])
         | {"regionalNatGatewayAutoMode"},
+        compared=frozenset(["subnetId"]),
     ),
     Case(
         "aws:ec2/routeTable:RouteTable",
@@ -253,6 +270,7 @@ CASES: tuple[Case, ...] = (
         },
         changes={"routes": []},
         replaces={"vpcId": "vpc-12345678"},
+        compared=frozenset(["vpcId"]),
     ),
     Case(
         "aws:ec2/routeTable:RouteTable",
@@ -268,11 +286,13 @@ CASES: tuple[Case, ...] = (
             "natGatewayId": world.nat_gateway,
         },
         replaces={"destinationCidrBlock": "10.1.0.0/16"},
+        import_id=lambda state, _: f"{state['routeTableId']}_{state['destinationCidrBlock']}",
     ),
     Case(
         "aws:ec2/routeTableAssociation:RouteTableAssociation",
         lambda world: {"routeTableId": world.route_table, "subnetId": world.subnets[0]},
         replaces={"subnetId": "subnet-12345678", "routeTableId": "rtb-12345678"},
+        compared=frozenset(["subnetId", "routeTableId"]),
     ),
     Case(
         "aws:ec2/vpcEndpoint:VpcEndpoint",
@@ -300,12 +320,14 @@ CASES: tuple[Case, ...] = (
         replaces={"vpcEndpointType": "Gateway"},
         label="interface",
         absent=frozenset(["dnsOptions", "subnetConfigurations"]),
+        compared=frozenset(["vpcEndpointType"]),
     ),
     Case(
         "aws:ec2/securityGroup:SecurityGroup",
         lambda world: {"vpcId": world.vpc, "revokeRulesOnDelete": True},
         replaces={"description": "Another", "name": "other"},
         absent=frozenset(["ingress", "egress"]),
+        not_imported=frozenset(["revokeRulesOnDelete"]),
     ),
     Case(
         "aws:ec2/securityGroup:SecurityGroup",
@@ -318,6 +340,7 @@ CASES: tuple[Case, ...] = (
         },
         changes={"ingress": [{"protocol": "tcp", "fromPort": 80, "toPort": 80, "cidrBlocks": ["10.0.0.0/8"]}]},
         label="rules",
+        not_imported=frozenset(["ingress", "egress"]),
     ),
     Case(
         "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
@@ -338,6 +361,7 @@ CASES: tuple[Case, ...] = (
         changes={"toPort": 8444},
         replaces={"securityGroupId": "sg-12345678", "cidrIpv4": "10.0.0.0/8"},
         exclusive=frozenset(["cidrIpv4", "referencedSecurityGroupId"]),
+        compared=frozenset(["securityGroupId"]),
     ),
     Case(
         "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
@@ -356,6 +380,7 @@ CASES: tuple[Case, ...] = (
             "maxAggregationInterval": 60,
         },
         replaces={"trafficType": "REJECT", "maxAggregationInterval": 600},
+        compared=frozenset(["trafficType", "maxAggregationInterval"]),
     ),
     # keys and roles
     Case(
@@ -369,8 +394,14 @@ CASES: tuple[Case, ...] = (
         },
         changes={"description": "Logs", "policy": key_policy("Two"), "enableKeyRotation": False},
         replaces={"keyUsage": "SIGN_VERIFY"},
+        not_imported=frozenset(["deletionWindowInDays", "rotationPeriodInDays"]),
     ),
-    Case("aws:kms/alias:Alias", lambda world: {"targetKeyId": world.key_arn}, replaces={"name": "alias/other"}),
+    Case(
+        "aws:kms/alias:Alias",
+        lambda world: {"targetKeyId": world.key_arn},
+        replaces={"name": "alias/other"},
+        not_imported=frozenset(["targetKeyId"]),
+    ),
     Case(
         "aws:iam/role:Role",
         lambda world: {"assumeRolePolicy": trust("lambda.amazonaws.com"), "description": "One"},
@@ -391,6 +422,7 @@ CASES: tuple[Case, ...] = (
         },
         changes={"policy": policy({"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::a/*"})},
         replaces={"role": "other"},
+        compared=frozenset(["role"]),
     ),
     Case(
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
@@ -413,6 +445,7 @@ CASES: tuple[Case, ...] = (
         )
         | {"objectLockConfiguration", "policy", "replicationConfiguration", "serverSideEncryptionConfiguration"}
         | {"versioning", "website", "websiteDomain", "websiteEndpoint"},
+        not_imported=frozenset(["forceDestroy"]),
     ),
     Case(
         "aws:s3/bucketVersioning:BucketVersioning",
@@ -420,6 +453,7 @@ CASES: tuple[Case, ...] = (
         changes={"versioningConfiguration": {"status": "Suspended"}},
         replaces={"bucket": "other-bucket-name"},
         stays=True,
+        compared=frozenset(["bucket"]),
     ),
     Case(
         "aws:ec2/networkAcl:NetworkAcl",
@@ -444,6 +478,8 @@ CASES: tuple[Case, ...] = (
         changes={"rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 5}}},
         replaces={"bucket": "other-bucket-name"},
         stays=True,
+        compared=frozenset(["bucket"]),
+        not_imported=frozenset(["rule"]),
     ),
     Case(
         "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
@@ -461,6 +497,7 @@ CASES: tuple[Case, ...] = (
             ],
         },
         changes={"rules": [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}]},
+        not_imported=frozenset(["rules"]),
     ),
     Case(
         "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
@@ -505,6 +542,7 @@ CASES: tuple[Case, ...] = (
         ),
         changes={"rules": [{"id": "one", "status": "Enabled", "filter": {"prefix": "b/"}, "expiration": {"days": 3}}]},
         absent=frozenset(["expectedBucketOwner"]),
+        not_imported=frozenset(["rules"]),
     ),
     Case(
         "aws:s3/bucketNotification:BucketNotification",
@@ -526,6 +564,7 @@ CASES: tuple[Case, ...] = (
             "targetObjectKeyFormat": {"partitionedPrefix": {"partitionDateSource": "EventTime"}},
         },
         changes={"targetPrefix": "b/"},
+        not_imported=frozenset(["targetObjectKeyFormat"]),
     ),
     Case(
         "aws:s3/bucketObjectv2:BucketObjectv2",
@@ -541,6 +580,8 @@ CASES: tuple[Case, ...] = (
         replaces={"key": "jobs/other.py"},
         label="source",
         absent=frozenset(["acl"]),
+        import_id=lambda state, key: f"{state['bucket']}/{key}",
+        not_imported=frozenset(["source", "content", "contentBase64", "forceDestroy"]),
     ),
     Case(
         "aws:s3/bucketObjectv2:BucketObjectv2",
@@ -548,6 +589,8 @@ CASES: tuple[Case, ...] = (
         changes={"contentBase64": "AAED"},
         label="base64",
         absent=frozenset(["acl", "kmsKeyId"]),
+        import_id=lambda state, key: f"{state['bucket']}/{key}",
+        not_imported=frozenset(["source", "content", "contentBase64", "forceDestroy"]),
     ),
     # catalog
     Case(
@@ -576,6 +619,7 @@ CASES: tuple[Case, ...] = (
         changes={"parameters": {"classification": "parquet", "CamelCase": "kept"}},
         replaces={"databaseName": "other"},
         absent=frozenset(["viewDefinition"]),
+        compared=frozenset(["databaseName"]),
     ),
     # cluster
     Case(
@@ -605,6 +649,15 @@ CASES: tuple[Case, ...] = (
             "coreInstanceGroup": {"instanceType": "m5.2xlarge", "instanceCount": 2, "ebsConfigs": VOLUMES},
         },
         absent=frozenset(["coreInstanceFleet", "masterInstanceFleet", "steps"]),
+        not_imported=frozenset(
+            [
+                "autoTerminationPolicy",
+                "configurationsJson",
+                "kerberosAttributes",
+                "coreInstanceGroup",
+                "masterInstanceGroup",
+            ]
+        ),
     ),
     Case(
         "aws:emr/managedScalingPolicy:ManagedScalingPolicy",
@@ -623,6 +676,8 @@ CASES: tuple[Case, ...] = (
         changes={"instanceCount": 2, "autoscalingPolicy": scaling(5)},
         replaces={"instanceType": "m5.2xlarge", "bidPrice": "0.10"},
         stays=True,
+        import_id=lambda state, group: f"{state['clusterId']}/{group}",
+        not_imported=frozenset(["configurationsJson"]),
     ),
     # secrets and parameters
     Case(
@@ -631,6 +686,7 @@ CASES: tuple[Case, ...] = (
         changes={"description": "Two"},
         replaces={"name": "other"},
         absent=frozenset(["policy"]),
+        not_imported=frozenset(["recoveryWindowInDays"]),
     ),
     Case(
         "aws:secretsmanager/secretVersion:SecretVersion",
@@ -679,6 +735,7 @@ CASES: tuple[Case, ...] = (
         changes={"visibilityTimeoutSeconds": 720, "messageRetentionSeconds": 1209600},
         replaces={"name": "other"},
         absent=frozenset(["deduplicationScope", "fifoThroughputLimit", "policy"]),
+        not_imported=frozenset(["redriveAllowPolicy"]),
     ),
     Case(
         "aws:sqs/queue:Queue",
@@ -702,6 +759,7 @@ CASES: tuple[Case, ...] = (
             ),
         },
         replaces={"queueUrl": "http://127.0.0.1/1/other"},
+        compared=frozenset(["queueUrl"]),
     ),
     Case(
         "aws:sns/topic:Topic",
@@ -748,6 +806,7 @@ CASES: tuple[Case, ...] = (
         },
         replaces={"name": "other"},
         absent=frozenset(["sourceCodeHash"]),
+        not_imported=frozenset(["code", "loggingConfig", "snapStart", "vpcConfig"]),
     ),
     Case(
         "aws:lambda/eventSourceMapping:EventSourceMapping",
@@ -765,6 +824,8 @@ CASES: tuple[Case, ...] = (
             ["amazonManagedKafkaEventSourceConfig", "selfManagedKafkaEventSourceConfig", "maximumRecordAgeInSeconds"]
         )
         | {"maximumRetryAttempts", "parallelizationFactor"},
+        compared=frozenset(["eventSourceArn"]),
+        not_imported=frozenset(["functionName"]),
     ),
     Case(
         "aws:lambda/permission:Permission",
@@ -777,6 +838,7 @@ CASES: tuple[Case, ...] = (
         },
         replaces={"principal": "s3.amazonaws.com"},
         absent=frozenset(["statementIdPrefix"]),
+        import_id=lambda state, statement: f"{state['function']}/{statement}",
     ),
     # events, alarms, logs
     Case(
@@ -784,12 +846,14 @@ CASES: tuple[Case, ...] = (
         lambda world: {"eventPattern": json.dumps({"source": ["aws.s3"]}), "description": "One"},
         changes={"eventPattern": json.dumps({"source": ["aws.emr"]}), "description": "Two", "state": "DISABLED"},
         replaces={"name": "other"},
+        not_imported=frozenset(["isEnabled", "state"]),
     ),
     Case(
         "aws:cloudwatch/eventRule:EventRule",
         lambda world: {"scheduleExpression": "rate(1 hour)"},
         changes={"scheduleExpression": "rate(2 hours)"},
         label="schedule",
+        not_imported=frozenset(["isEnabled", "state"]),
     ),
     Case(
         "aws:cloudwatch/eventTarget:EventTarget",
@@ -802,6 +866,8 @@ CASES: tuple[Case, ...] = (
         },
         changes={"retryPolicy": {"maximumEventAgeInSeconds": 7200, "maximumRetryAttempts": 5}},
         replaces={"rule": "other"},
+        compared=frozenset(["rule"]),
+        import_id=lambda state, _: f"{state['rule']}/{state['targetId']}",
     ),
     Case(
         "aws:cloudwatch/logGroup:LogGroup",
@@ -868,6 +934,7 @@ CASES: tuple[Case, ...] = (
         "aws:cloudwatch/queryDefinition:QueryDefinition",
         lambda world: {"name": "test/failures", "queryString": "fields @message", "logGroupNames": ["/one"]},
         changes={"name": "test/others", "queryString": "fields @timestamp", "logGroupNames": ["/one", "/two"]},
+        import_id=lambda state, _: state["arn"],
     ),
     Case(
         "aws:cloudwatch/dashboard:Dashboard",
@@ -892,6 +959,14 @@ CASES: tuple[Case, ...] = (
         },
         changes={"definition": definition("two")},
         replaces={"name": "other", "type": "EXPRESS"},
+        compared=frozenset(["type"]),
+        not_imported=frozenset(["loggingConfiguration"]),
+    ),
+    Case(
+        "aws:sfn/alias:Alias",
+        lambda world: {"name": "live", "routingConfigurations": routes(world, 100)},
+        changes={"description": "What runs now"},
+        replaces={"name": "next"},
     ),
     # random and tls
     Case(
@@ -900,18 +975,21 @@ CASES: tuple[Case, ...] = (
         replaces={"length": 25, "keepers": {"generation": "2"}},
         stays=True,
         absent=frozenset(["bcryptHash", "number"]),
+        not_imported=frozenset(["length", "minSpecial", "keepers"]),
     ),
     Case(
         "random:index/randomId:RandomId",
         lambda world: {"byteLength": 4, "prefix": "a-"},
         replaces={"byteLength": 8},
         stays=True,
+        not_imported=frozenset(["byteLength", "prefix"]),
     ),
     Case(
         "tls:index/privateKey:PrivateKey",
         lambda world: {"algorithm": "RSA"},
         replaces={"rsaBits": 4096},
         stays=True,
+        not_imported=frozenset(["algorithm", "rsaBits"]),
     ),
 )
 """Certificates need each other, so their life cycle is in test_tls.py."""

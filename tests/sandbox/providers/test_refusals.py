@@ -335,7 +335,9 @@ def test_a_creation_refuses_as_aws_would(
 def test_a_lambda_function_needs_a_role_that_exists(aws: ProviderDriver, world: World) -> None:
     with pytest.raises(grpc.RpcError, match="cannot be assumed by Lambda"):
         aws.create(
-            "aws:lambda/function:Function", "f", {**function(world), "role": "arn:aws:iam::123456789012:role/gone"}
+            "aws:lambda/function:Function",
+            "no-role",
+            {**function(world), "role": "arn:aws:iam::123456789012:role/gone"},
         )
 
 

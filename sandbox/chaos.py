@@ -1,0 +1,352 @@
+"""Kills what can die, at seeded random points, and sees everything converge: ``python -m sandbox chaos``.
+
+While the stack goes up, the engine or the provider stand-ins are killed; while files go through the pipeline, the
+function that dispatches them or the Spark of their step. moto lives with the engine's state, and is not killed alone.
+Afterwards what a person does is done: ``pulumi cancel``, ``tools.recover``, ``refresh`` and ``up`` again; a redrive of
+what failed. Each kill is one line, with its point and what came of it; the same seed gives the same points.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import boto3
+import yaml
+
+from functions.ledger.store import Ledger
+from sandbox import control, flights
+from sandbox.demonstration import Narrator, Pipeline
+from sandbox.engine import Engine, Failure, Progress
+from tools import recover
+
+OF_UP = ("engine", "providers")
+OF_RUN = ("function", "spark")
+ROWS = 50
+"""Rows of a file that goes through the pipeline."""
+PATIENCE_SECONDS = 300
+"""How long a victim, an end, or a dead process's children may take."""
+FUNCTION_SECONDS = 10
+"""Timeout of the functions here: the intake shows a killed function's messages again after six of them."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One planned kill."""
+
+    victim: str
+    """``engine``, ``providers``, ``function`` or ``spark``."""
+    point: float
+    """Of `OF_UP`: share of the stack's resources that are there. Of `OF_RUN`: seconds after the process was seen."""
+
+    def __str__(self) -> str:
+        if self.victim in OF_UP:
+            return f"{self.victim:<9} killed with {self.point:4.0%} of the stack there"
+        return f"{self.victim:<9} killed {self.point:4.1f} s into its work"
+
+
+def plan(seed: int, kills: int) -> tuple[list[Kill], list[Kill]]:
+    """Kills of `up`, by point, and of runs; three in five hit `up`."""
+    chance = random.Random(seed)
+    of_up = -(-kills * 3 // 5)
+    points = sorted(round(chance.uniform(0.02, 0.98), 2) for _ in range(of_up))
+    victims = [OF_UP[number % 2] for number in range(of_up)]
+    chance.shuffle(victims)
+    of_run = [OF_RUN[number % 2] for number in range(kills - of_up)]
+    chance.shuffle(of_run)
+    longest = {"function": 0.4, "spark": 8.0}
+    return (
+        [Kill(victim, point) for victim, point in zip(victims, points, strict=True)],
+        [Kill(victim, round(chance.uniform(0, longest[victim]), 1)) for victim in of_run],
+    )
+
+
+T = TypeVar("T")
+
+
+def wait_for(look: Callable[[], T], what: str) -> T:
+    """What `look` returns as soon as it is true.
+
+    Raises:
+        SandboxError: when that takes longer than `PATIENCE_SECONDS`.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise control.SandboxError(f"waited {PATIENCE_SECONDS} s for {what}")
+        time.sleep(0.05)
+    return found
+
+
+def processes(holds: Callable[[Path], bool]) -> list[int]:
+    """Processes of this machine of which something holds, read in ``/proc``; those that just ended are left out."""
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if holds(entry):
+                    found.append(int(entry.name))
+    return sorted(found)
+
+
+class Chaos:
+    """Kills in one sandbox, and what came of them."""
+
+    def __init__(self, sandbox: control.Sandbox, narrator: Narrator) -> None:
+        self.sandbox = sandbox
+        self.narrator = narrator
+        self.engine = Engine(sandbox, "sandbox")
+        self._hasten()
+
+    def _hasten(self) -> None:
+        """A killed function's messages come again after six timeouts: the shortest will do."""
+        entries = yaml.safe_load(self.engine.config_file.read_text())
+        entries["config"]["emr-pipeline:orchestration"]["functionTimeoutSeconds"] = FUNCTION_SECONDS
+        self.engine.config_file.write_text(yaml.safe_dump(entries))
+
+    # -- victims -------------------------------------------------------------------------------------------------------
+
+    def _providers(self) -> list[int]:
+        parent = str(self.sandbox.pid)
+
+        def holds(entry: Path) -> bool:
+            return (
+                b"sandbox.providers" in (entry / "cmdline").read_bytes()
+                and (entry / "stat").read_text().rsplit(")", 1)[1].split()[1] == parent
+            )
+
+        return processes(holds)
+
+    def _functions(self) -> list[int]:
+        code = str(self.sandbox.directory / "aws" / "functions").encode()
+        return processes(
+            lambda entry: code in (entry / "cmdline").read_bytes() and b"dispatcher" in (entry / "cmdline").read_bytes()
+        )
+
+    def _spark(self) -> list[int]:
+        steps = self.sandbox.directory / "aws" / "steps"
+        return processes(
+            lambda entry: (
+                steps in (entry / "cwd").readlink().parents and b"SparkSubmit" in (entry / "cmdline").read_bytes()
+            )
+        )
+
+    def _of_the_engine(self) -> list[int]:
+        """What the CLI started: all carry its environment."""
+        home = f"PULUMI_HOME={self.engine.environment['PULUMI_HOME']}".encode()
+        return processes(lambda entry: home in (entry / "environ").read_bytes().split(b"\0"))
+
+    # -- up ------------------------------------------------------------------------------------------------------------
+
+    def deploy(self, kills: Sequence[Kill]) -> None:
+        """Bring the stack up, with kills on the way.
+
+        Raises:
+            SandboxError: when it does not converge.
+        """
+        total = len(json.loads(self.engine.preview_json())["steps"])
+        for kill in kills:
+            came = self._up_with(kill, total)
+            self._no_orphans()
+            settled = list(self._recover())
+            found = sum(entry.what == "found" for entry in settled)
+            self.narrator.say(
+                f"{kill}: {came}; {len(settled)} were under way, {found} of them found in AWS; "
+                f"{self._there()} resources of {total} after the refresh"
+            )
+        self.engine.operate("up")
+
+    def _up_with(self, kill: Kill, total: int) -> str:
+        """Run `up` and kill at the point; what came of it."""
+        before = self._there()
+        killed = False
+
+        def at_the_point(progress: Progress) -> None:
+            nonlocal killed
+            if not killed and progress.operation == "up" and before + progress.done >= kill.point * total:
+                running = self.engine.running
+                victims = self._providers() if kill.victim == "providers" else [running.pid] if running else []
+                for victim in victims:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(victim, signal.SIGKILL)
+                        killed = True
+
+        try:
+            self.engine.operate("up", ("--skip-preview",), on_progress=at_the_point)
+        except Failure as failure:
+            if not killed:
+                raise
+            return "up was cut off" if kill.victim == "engine" else f"up failed ({failure.errors} errors)"
+        return "up came to its end all the same" if killed else "too late, nothing was left to do"
+
+    def _there(self) -> int:
+        return len(self.engine.state()["deployment"].get("resources") or ())
+
+    def _recover(self) -> Iterator[recover.Settled]:
+        arguments = ("--config-file", str(self.engine.config_file))
+        return recover.recover("sandbox", self.sandbox.client, self.engine.environment, arguments)
+
+    def _no_orphans(self) -> None:
+        wait_for(lambda: not self._of_the_engine(), "the end of what a killed engine left")
+
+    def converged(self) -> None:
+        """See that nothing is left to do, and that nothing is there twice.
+
+        Raises:
+            SandboxError: when something is.
+        """
+        for operation in ("up", "refresh"):
+            output = self.engine.operate(operation)
+            if re.search(r"^ +[-+~]+ \d+ (to )?[a-z]+", output, re.M):
+                raise control.SandboxError(f"after everything, {operation} still finds something to do:\n{output}")
+        if left := self.unknown():
+            raise control.SandboxError(f"AWS has what the stack does not know: {', '.join(left)}")
+
+    def unknown(self) -> list[str]:
+        """Ids of what there is in AWS and not in the stack."""
+        resources = self.engine.state()["deployment"].get("resources") or ()
+        return sorted(self._in_aws() - {str(resource["id"]) for resource in resources if resource.get("id")})
+
+    def _in_aws(self) -> set[str]:
+        """What costs money, or stands in the way, when it is there twice."""
+        use = self.sandbox.client
+        clusters = use("emr").list_clusters(ClusterStates=recover.ACTIVE_CLUSTERS)["Clusters"]
+        networks = use("ec2").describe_vpcs(Filters=[{"Name": "is-default", "Values": ["false"]}])["Vpcs"]
+        gateways = use("ec2").describe_nat_gateways()["NatGateways"]
+        keys = [use("kms").describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in use("kms").list_keys()["Keys"]]
+        return {
+            *(cluster["Id"] for cluster in clusters),
+            *(network["VpcId"] for network in networks),
+            *(address["AllocationId"] for address in use("ec2").describe_addresses()["Addresses"]),
+            *(gateway["NatGatewayId"] for gateway in gateways if gateway["State"] != "deleted"),
+            *(key["KeyId"] for key in keys if key["KeyManager"] == "CUSTOMER" and key["KeyState"] == "Enabled"),
+            *(bucket["Name"] for bucket in use("s3").list_buckets()["Buckets"]),
+        }
+
+    # -- runs ----------------------------------------------------------------------------------------------------------
+
+    def run(self, kills: Sequence[Kill]) -> int:
+        """Send a file through the pipeline for each kill, kill while it is worked on, redrive what failed.
+
+        Returns:
+            How many redrives it took.
+
+        Raises:
+            SandboxError: when a file is lost, or is there twice.
+        """
+        pipeline = Pipeline(self.sandbox, self.engine.outputs())
+        ledger = Ledger(self._tables(), pipeline.outputs["ledgerTable"])
+        files = _files(len(kills))
+        for kill, file in zip(kills, files, strict=True):
+            idle = set(self._functions() if kill.victim == "function" else self._spark())
+            pipeline.drop([file])
+            victims = self._at_work(kill, idle, pipeline, file)
+            time.sleep(kill.point)
+            hit = 0
+            for victim in victims:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(victim, signal.SIGKILL)
+                    hit += 1
+            self.narrator.say(f"{kill}: {'hit' if hit else 'its work was done'}; file {file.key}")
+        redriven = self._settle(pipeline, ledger, files)
+        rows, _ = pipeline.count("flights/")
+        wanted = sum(file.rows for file in files)
+        if rows != wanted:
+            raise control.SandboxError(f"{wanted} rows were dropped and {rows} are in the table")
+        self.narrator.say(f"{len(files)} files, {rows} rows: each there once; {redriven} manifests were driven again")
+        return redriven
+
+    def _tables(self) -> Any:
+        library: Any = boto3
+        session = library.Session(control.CREDENTIAL, control.CREDENTIAL, region_name=self.sandbox.region)
+        return session.resource("dynamodb", endpoint_url=self.sandbox.endpoint).meta.client
+
+    def _at_work(self, kill: Kill, idle: set[int], pipeline: Pipeline, file: flights.InputFile) -> list[int]:
+        """Processes to kill, as soon as they work on the file."""
+        if kill.victim == "spark":
+            return wait_for(lambda: sorted(set(self._spark()) - idle), f"Spark for {file.key}")
+        queue = pipeline.outputs["intakeQueueUrl"]
+
+        def taken() -> bool:
+            names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+            counted = pipeline.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+            return int(counted[names[1]]) > 0
+
+        wait_for(taken, f"the function to take {file.key}")
+        return wait_for(self._functions, "the function's process")
+
+    def _settle(self, pipeline: Pipeline, ledger: Ledger, files: Sequence[flights.InputFile]) -> int:
+        """Wait until every file has been processed; drive again what failed."""
+        redriven: set[tuple[str, int]] = set()
+        raw = pipeline.outputs["rawBucket"]
+
+        def done() -> bool:
+            succeeded = 0
+            for file in files:
+                for version in ledger.versions(raw, file.key):
+                    item = ledger.manifest(version["manifest"]) if version.get("manifest") else None
+                    if item is None:
+                        continue
+                    succeeded += item["state"] == "succeeded"
+                    attempt = (item["hash"], int(item["attempt"]))
+                    if item["state"] == "failed" and attempt not in redriven:
+                        redriven.add(attempt)
+                        self.narrator.say(f"  {file.key}: {item.get('outcome')}; driven again")
+                        self._redrive(item["hash"])
+            return succeeded == len(files)
+
+        wait_for(done, "every file to be processed")
+        return len(redriven)
+
+    def _redrive(self, manifest: str) -> None:
+        command = [sys.executable, "-m", "functions.ledger", "--stack", "sandbox", "redrive", manifest]
+        done = subprocess.run(
+            command, cwd=control.ROOT, env=self.engine.environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise control.SandboxError(f"the redrive of {manifest} failed: {done.stderr}")
+
+
+def _files(number: int) -> list[flights.InputFile]:
+    """Small files of the data set, no row in two of them."""
+    rows = flights.read_source()
+    files: list[flights.InputFile] = []
+    for position in range(number):
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows([flights.COLUMNS, *rows[position * ROWS : (position + 1) * ROWS]])
+        files.append(flights.InputFile(f"{flights.PREFIX}chaos-{position:02}.csv", text.getvalue().encode(), ROWS))
+    return files
+
+
+def chaos(seed: int, kills: int) -> None:
+    """Kill so often, and see everything converge; outcomes are printed as they come.
+
+    Raises:
+        SandboxError: when something does not.
+    """
+    narrator = Narrator()
+    print(f"seed {seed}, {kills} kills", flush=True)
+    of_up, of_run = plan(seed, kills)
+    with control.temporary("chaos") as sandbox:
+        trial = Chaos(sandbox, narrator)
+        with narrator.phase(f"up, with {len(of_up)} kills"):
+            trial.deploy(of_up)
+        with narrator.phase("up and refresh once more"):
+            trial.converged()
+        with narrator.phase(f"{len(of_run)} files through the pipeline, with a kill each"):
+            trial.run(of_run)
+    narrator.show_phases()
