@@ -37,7 +37,7 @@ OF_UP = ("engine", "providers")
 OF_RUN = ("function", "spark")
 ROWS = 50
 """Rows of a file that goes through the pipeline."""
-PATIENCE_SECONDS = 300
+PATIENCE_SECONDS = 900
 """How long a victim, an end, or a dead process's children may take."""
 FUNCTION_SECONDS = 10
 """Timeout of the functions here: the intake shows a killed function's messages again after six of them."""

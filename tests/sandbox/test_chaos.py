@@ -1,4 +1,4 @@
-"""What kills are planned, and that nothing a killed engine started goes on; `test_engine` deploys with kills."""
+"""What kills are planned, and that nothing that a killed engine started goes on; `make chaos` does the rest."""
 
 from __future__ import annotations
 
