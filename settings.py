@@ -746,8 +746,8 @@ class ClusterSettings(SettingsModel):
     """Refuses the termination of the cluster. A replacement is made all the same, beside the protected cluster, and the
     update says that the old one stays; false in the next update ends it."""
     drain_minutes: int = Field(default=60, ge=0, le=1440)
-    """Longest wait for the steps of a cluster that is to end. One whose steps run longer is kept, and the next update
-    ends it. Not below the length of an ordinary step."""
+    """Longest wait for the steps of a cluster that is to end, and for executions when the stack is taken down. What
+    runs longer keeps its cluster, and the next update or destroy tries again. Not below the length of a usual step."""
     root_volume_size_gib: int = Field(default=50, ge=15, le=100)
     """Root volume of each node, GiB."""
 

@@ -235,7 +235,9 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
                     before_delete=[
                         cluster_end.hook(
                             f"{name}-end",
-                            cluster_end.Ending(settings.termination_protection, settings.drain_minutes),
+                            cluster_end.Ending(
+                                settings.termination_protection, settings.drain_minutes, cluster_end.LOOK_SECONDS
+                            ),
                             region=environment.region,
                         )
                     ]

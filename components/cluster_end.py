@@ -1,13 +1,12 @@
 """The end of a cluster: its steps are waited for, and its protection lifted only where the settings allow the end.
 
 Runs as a resource hook before the engine deletes a cluster: after a replacement, when the new one exists and the
-published id points to it, or in `make destroy`, which has stopped the intake by then. A hook that fails keeps the
-cluster: the engine deletes it in the next update.
+published id points to it, or in a destroy, which has closed the intake by then (`intake_end`). A hook that fails keeps
+the cluster: the engine deletes it in the next update.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +15,11 @@ from typing import Any
 import boto3
 import pulumi
 
+from components import hooks
+
 ACTIVE_STEP_STATES = ("PENDING", "CANCEL_PENDING", "RUNNING")
 ENDED_CLUSTER_STATES = ("TERMINATING", "TERMINATED", "TERMINATED_WITH_ERRORS")
-LOOK_SECONDS = 5
+LOOK_SECONDS = 5.0
 """Time between two looks at the steps of a cluster that is to end."""
 QUIET_LOOKS = 2
 """Looks without a step before a cluster is idle: an execution that found the old id may be about to submit."""
@@ -36,7 +37,8 @@ class Ending:
     """Whether the settings protect it."""
     drain_minutes: int
     """Longest wait for its steps."""
-    look_seconds: float = LOOK_SECONDS
+    look_seconds: float
+    """Time between two looks; `LOOK_SECONDS` is a good one."""
 
 
 def end(emr: Any, cluster_id: str, ending: Ending, say: Callable[[str], object]) -> None:
@@ -85,17 +87,9 @@ def _wait_for_steps(emr: Any, cluster_id: str, ending: Ending, say: Callable[[st
 
 
 def hook(name: str, ending: Ending, *, region: str) -> pulumi.ResourceHook:
-    """What the engine calls before it deletes a cluster.
+    """What the engine calls before it deletes a cluster."""
 
-    It speaks to AWS with the credentials of the environment, and the profile of ``aws:profile`` where that is set.
-    """
-    profile = pulumi.Config("aws").get("profile")
+    def act(session: boto3.Session, cluster_id: str) -> None:
+        end(session.client("emr"), cluster_id, ending, pulumi.log.info)
 
-    def before_delete(args: pulumi.ResourceHookArgs) -> None:
-        # An empty one is no profile to the provider, and an unknown one to boto3.
-        if os.environ.get("AWS_PROFILE") == "":
-            del os.environ["AWS_PROFILE"]
-        emr: Any = boto3.Session(profile_name=profile, region_name=region).client("emr")
-        end(emr, args.id, ending, pulumi.log.info)
-
-    return pulumi.ResourceHook(name, before_delete)
+    return hooks.before_delete(name, act, region=region)

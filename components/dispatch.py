@@ -25,11 +25,13 @@ from typing import TYPE_CHECKING
 import pulumi
 import pulumi_aws as aws
 
+from components import intake_end
 from components.environment import AwsEnvironment
 from components.function_archive import function_archive
 from components.iam import Document, create_role, policy_document, service_trust, statement
 from components.ledger import ledger_statements
 from components.notifications import allow_event_rules, refuse_plain_text
+from components.state_machine import state_machine_arn
 from components.state_machine_definition import METRIC_NAMESPACE
 from settings import ConfigurationError, DatasetSettings, OrchestrationSettings
 
@@ -94,6 +96,10 @@ class ObjectDispatcherArgs:
     """Private subnets that the function runs in."""
     security_group_id: pulumi.Input[str]
     """Security group of functions."""
+    drain_minutes: int
+    """Longest wait for executions when the stack is taken down."""
+    behind: Sequence[pulumi.Resource] = ()
+    """What an execution needs: the intake opens when all of it is there, and closes before any of it goes."""
 
 
 def event_patterns(bucket: str, prefixes: Sequence[str]) -> list[Document]:
@@ -305,6 +311,8 @@ class ObjectDispatcher(pulumi.ComponentResource):
     """The first rule's."""
     rule_names: list[str]
     """Of all rules: more than one when the prefixes do not fit in one pattern."""
+    start_rule_names: list[str]
+    """Rules that call the function to start manifests that wait."""
 
     def __init__(self, name: str, args: ObjectDispatcherArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("emr-pipeline:dispatch:ObjectDispatcher", name, None, opts)
@@ -321,7 +329,8 @@ class ObjectDispatcher(pulumi.ComponentResource):
         self.rule_names = [f"{base}-raw-objects{suffix}" for suffix in suffixes]
         self.rule_name = self.rule_names[0]
         rule_arns = [environment.arn("events", f"rule/{rule}") for rule in self.rule_names]
-        start_rule_arns = [environment.arn("events", f"rule/{base}-start-{role}") for role in ("ended", "schedule")]
+        self.start_rule_names = [f"{base}-start-{role}" for role in ("ended", "schedule")]
+        start_rule_arns = [environment.arn("events", f"rule/{rule}") for rule in self.start_rule_names]
 
         dead_letters = aws.sqs.Queue(
             f"{name}-dead-letters",
@@ -362,8 +371,8 @@ class ObjectDispatcher(pulumi.ComponentResource):
             )
         ]
 
-        function = self._make_function(name, args, intake, dead_letters)
-        self._start_what_waits(name, args, function, dead_letters, admissions)
+        function, grant = self._make_function(name, args, intake, dead_letters)
+        ways = self._start_what_waits(name, args, function, dead_letters, admissions)
 
         for suffix, rule_name, pattern in zip(suffixes, self.rule_names, patterns, strict=True):
             rule = aws.cloudwatch.EventRule(
@@ -374,7 +383,7 @@ class ObjectDispatcher(pulumi.ComponentResource):
                 state="ENABLED",
                 opts=child,
             )
-            aws.cloudwatch.EventTarget(
+            target = aws.cloudwatch.EventTarget(
                 f"{name}-target{suffix}",
                 rule=rule.name,
                 target_id="intake",
@@ -386,6 +395,8 @@ class ObjectDispatcher(pulumi.ComponentResource):
                 # An event that comes before the queues admit it would be lost.
                 opts=pulumi.ResourceOptions(parent=self, depends_on=admissions),
             )
+            ways.append(target)
+        self._open(name, args, intake, function, [grant, *ways])
 
         self.intake_queue_url = intake.url
         self.dead_letter_queue_url = dead_letters.url
@@ -398,6 +409,47 @@ class ObjectDispatcher(pulumi.ComponentResource):
             }
         )
 
+    def _open(
+        self,
+        name: str,
+        args: ObjectDispatcherArgs,
+        intake: aws.sqs.Queue,
+        function: aws.lambda_.Function,
+        ready: Sequence[pulumi.Resource],
+    ) -> None:
+        """Let messages in, when all that they need is there."""
+        settings = args.settings
+        aws.lambda_.EventSourceMapping(
+            f"{name}-source",
+            event_source_arn=intake.arn,
+            function_name=function.name,
+            batch_size=settings.batch_size,
+            maximum_batching_window_in_seconds=settings.batch_window_seconds,
+            function_response_types=["ReportBatchItemFailures"],
+            scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(
+                maximum_concurrency=settings.maximum_concurrency
+            ),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[*ready, *args.behind],
+                hooks=pulumi.ResourceHookBinding(
+                    before_delete=[
+                        intake_end.hook(
+                            f"{name}-end",
+                            intake_end.Intake(
+                                function_name=self.function_name,
+                                start_rules=self.start_rule_names,
+                                state_machine_arn=state_machine_arn(args.environment),
+                                drain_minutes=args.drain_minutes,
+                                look_seconds=intake_end.LOOK_SECONDS,
+                            ),
+                            region=args.environment.region,
+                        )
+                    ]
+                ),
+            ),
+        )
+
     def _start_what_waits(
         self,
         name: str,
@@ -405,8 +457,9 @@ class ObjectDispatcher(pulumi.ComponentResource):
         function: aws.lambda_.Function,
         dead_letters: aws.sqs.Queue,
         admissions: Sequence[pulumi.Resource],
-    ) -> None:
+    ) -> list[pulumi.Resource]:
         """Call the function when an execution has ended, and on a schedule."""
+        targets: list[pulumi.Resource] = []
         settings, base = args.settings, f"{args.environment.project}-{args.environment.stack}"
         pattern = pulumi.Output.from_input(args.state_machine_arn).apply(
             lambda arn: json.dumps(
@@ -445,7 +498,7 @@ class ObjectDispatcher(pulumi.ComponentResource):
                 source_arn=rule.arn,
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            aws.cloudwatch.EventTarget(
+            target = aws.cloudwatch.EventTarget(
                 f"{name}-{role}-target",
                 rule=rule.name,
                 target_id="dispatcher",
@@ -459,11 +512,13 @@ class ObjectDispatcher(pulumi.ComponentResource):
                 ),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[permission, *admissions]),
             )
+            targets.append(target)
+        return targets
 
     def _make_function(
         self, name: str, args: ObjectDispatcherArgs, intake: aws.sqs.Queue, dead_letters: aws.sqs.Queue
-    ) -> aws.lambda_.Function:
-        """The function with its role, log group and event source."""
+    ) -> tuple[aws.lambda_.Function, aws.iam.RolePolicy]:
+        """The function with its role and log group, and the policy that it needs."""
         settings, environment = args.settings, args.environment
         child = pulumi.ResourceOptions(parent=self)
         log_group = aws.cloudwatch.LogGroup(
@@ -547,16 +602,4 @@ class ObjectDispatcher(pulumi.ComponentResource):
             # The archive holds the job's address: the code must be there when the first manifest is pinned to it.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[grant, log_group, args.job.object]),
         )
-        aws.lambda_.EventSourceMapping(
-            f"{name}-source",
-            event_source_arn=intake.arn,
-            function_name=function.name,
-            batch_size=settings.batch_size,
-            maximum_batching_window_in_seconds=settings.batch_window_seconds,
-            function_response_types=["ReportBatchItemFailures"],
-            scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(
-                maximum_concurrency=settings.maximum_concurrency
-            ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[grant]),
-        )
-        return function
+        return function, grant

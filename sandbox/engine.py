@@ -144,7 +144,7 @@ class Engine:
                 *self._stack_arguments(),
                 *(self._policy_arguments() if operation in ("preview", "up") else []),
                 *(["--yes"] if operation != "preview" else []),
-                # The cluster's end is a hook of the program (components/cluster_end.py).
+                # The intake's and the cluster's ends are hooks of the program (components/hooks.py).
                 *(["--run-program"] if operation == "destroy" else []),
                 "--event-log",
                 str(events),

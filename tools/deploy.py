@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,6 @@ import settings as configuration
 from components.emr_release import release_differences
 from components.rules import rules
 from tools import cli, permissions, plan, quotas
-
-DRAIN_MINUTES = 30
-"""How long `destroy` waits for running executions."""
-LOOK_SECONDS = 15.0
-"""Pause between two looks at them."""
 
 
 class DeployError(Exception):
@@ -210,43 +204,16 @@ def refusals(settings: configuration.Settings) -> list[str]:
     return reasons
 
 
-def drain(outputs: dict[str, Any], region: str) -> None:
-    """Stop the intake and wait, bounded, for executions that run.
-
-    Raises:
-        DeployError: when they have not ended in `DRAIN_MINUTES`; the intake is on again then.
-    """
-    events = boto3.client("events", region_name=region)
-    stepfunctions = boto3.client("stepfunctions", region_name=region)
-    events.disable_rule(Name=outputs["intakeRuleName"])
-    deadline = time.monotonic() + DRAIN_MINUTES * 60
-    while True:
-        running = stepfunctions.list_executions(stateMachineArn=outputs["stateMachineArn"], statusFilter="RUNNING")
-        names = [execution["name"] for execution in running["executions"]]
-        if not names:
-            return
-        if time.monotonic() > deadline:
-            events.enable_rule(Name=outputs["intakeRuleName"])
-            raise DeployError(
-                f"executions still run after {DRAIN_MINUTES} minutes: {', '.join(names)}. "
-                "The intake is on again; stop them or wait, and run again."
-            )
-        print(f"waiting for {len(names)} running executions", flush=True)
-        time.sleep(LOOK_SECONDS)
-
-
 def destroy(stack: str, *, yes: bool) -> None:
-    """Check what the configuration protects, ask, drain the pipeline, destroy."""
+    """Check what the configuration protects, ask, destroy."""
     target = read_target(stack)
     _show(target)
     reasons = refusals(target.settings)
     if reasons:
         raise DeployError(f"stack {stack} is not destroyed; nothing was touched:\n- " + "\n- ".join(reasons))
-    outputs = json.loads(_pulumi(["stack", "output", "--stack", stack, "--json"], capture=True))
     _agree(f"Destroy stack {stack} in account {target.account}, {target.region}, with all its data?", yes=yes)
-    if outputs:
-        drain(outputs, target.region)
-    # The cluster's end is a hook of the program (components/cluster_end.py).
+    # The intake closes, and executions and steps are waited for, in hooks of the program (components/intake_end.py,
+    # components/cluster_end.py).
     _pulumi(["destroy", "--stack", stack, "--yes", "--run-program"])
 
 

@@ -98,6 +98,9 @@ PROVIDER_READS: tuple[str, ...] = (
     "iam:SimulatePrincipalPolicy",
     *("servicequotas:GetServiceQuota", "servicequotas:GetAWSDefaultServiceQuota", "ec2:DescribeInstances"),
     *("ec2:DescribeInstanceTypes", "elasticmapreduce:DescribeReleaseLabel"),
+    # What hooks call before the intake and the cluster end (components/intake_end.py, components/cluster_end.py).
+    *("lambda:ListEventSourceMappings", "events:DisableRule", "events:EnableRule", "states:ListExecutions"),
+    "elasticmapreduce:ListSteps",
 )
 """What the official provider and the project's own checks call beside what the table shows."""
 

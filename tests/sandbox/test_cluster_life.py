@@ -1,7 +1,8 @@
 """The life of a cluster, on the real engine: what a change of each setting does, and that it does it once.
 
-A program of the cluster alone, so that an update takes seconds. Each row changes one setting; what the engine then does
-is the row's operations and nothing else, so whatever an earlier row left undone would show in the next.
+A program of the cluster and an intake alone, so that an update takes seconds. Each row changes a few settings, told
+apart by the properties that the engine names; it does the row's operations and nothing else, so whatever an earlier row
+left undone would show in the next.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import os
 import re
 import subprocess
 import textwrap
-import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -40,10 +40,15 @@ PROGRAM = """
     import json, pathlib, sys
     sys.path.insert(0, {root!r})
     import pulumi, pulumi_aws as aws
+    from components import cluster_end, intake_end
     from components.cluster import KerberizedEmrCluster, KerberizedEmrClusterArgs
     from components.environment import AwsEnvironment
     from components.storage import PipelineBucket
     from settings import ClusterSettings
+
+    settings = ClusterSettings.model_validate(json.loads(pathlib.Path("settings.json").read_text()))
+    environment = AwsEnvironment.look_up()
+    cluster_end.LOOK_SECONDS = 0.5
 
     def bucket(name):
         made = aws.s3.Bucket(name, bucket=f"life-{{name}}", force_destroy=True)
@@ -58,8 +63,8 @@ PROGRAM = """
     ]
     key = aws.kms.Key("key")
     cluster = KerberizedEmrCluster("cluster", KerberizedEmrClusterArgs(
-        settings=ClusterSettings.model_validate(json.loads(pathlib.Path("settings.json").read_text())),
-        environment=AwsEnvironment.look_up(),
+        settings=settings,
+        environment=environment,
         subnet_id=subnet.id,
         primary_security_group_id=groups[0].id,
         core_security_group_id=groups[1].id,
@@ -68,6 +73,33 @@ PROGRAM = """
         raw=bucket("raw"), processed=bucket("processed"), logs=bucket("logs"), scripts=bucket("scripts"),
         database_name="life", wait_for=[],
     ))
+
+    # The intake, as the dispatcher has it: a queue, a function, and a state machine whose executions take a while.
+    trust = {{"Version": "2012-10-17", "Statement": [
+        {{"Effect": "Allow", "Principal": {{"Service": "states.amazonaws.com"}}, "Action": "sts:AssumeRole"}}
+    ]}}
+    role = aws.iam.Role("role", name="life", assume_role_policy=json.dumps(trust))
+    wait = {{"Type": "Wait", "Seconds": 600, "End": True}}
+    machine = aws.sfn.StateMachine(
+        "machine", name="life", role_arn=role.arn, definition=json.dumps({{"StartAt": "W", "States": {{"W": wait}}}})
+    )
+    function = aws.lambda_.Function(
+        "function", name="life", role=role.arn, runtime="python3.12", handler="code.handler",
+        code=pulumi.AssetArchive({{"code.py": pulumi.StringAsset("def handler(event, context): pass")}}),
+    )
+    closing = intake_end.Intake(
+        function_name="life", start_rules=(), state_machine_arn=environment.arn("states", "stateMachine:life"),
+        drain_minutes=settings.drain_minutes, look_seconds=0.5,
+    )
+    aws.lambda_.EventSourceMapping(
+        "intake", event_source_arn=aws.sqs.Queue("queue").arn, function_name=function.name,
+        opts=pulumi.ResourceOptions(
+            depends_on=[cluster, machine],
+            hooks=pulumi.ResourceHookBinding(
+                before_delete=[intake_end.hook("intake-end", closing, region=environment.region)]
+            ),
+        ),
+    )
     pulumi.export("cluster", cluster.cluster_id)
     pulumi.export("parameter", cluster.cluster_parameter_name)
 """
@@ -79,42 +111,65 @@ SETTINGS: dict[str, Any] = {
     "task": {**NODES, "instanceCount": 1, "scaling": {"minimum": 0, "maximum": 4}},
 }
 CLUSTER, TASK = "cluster-emr", "cluster-task"
-REPLACED = {CLUSTER: "replace", TASK: "replace", "cluster-id": "update"}
-"""Another cluster: its task group goes with it, and the published id follows."""
+SPOT = {**NODES, "spotBidPrice": "0.2"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One change of one setting."""
+    """One update that changes a few settings, each of which shows in a property of its own."""
 
-    setting: str
+    settings: str
     change: dict[str, Any]
     operations: dict[str, str]
-    """What the engine does, by resource: update, replace, create, delete."""
+    """What the engine does, by resource: update, replace, create or delete, and for which properties."""
 
-
-SPOT = {**NODES, "spotBidPrice": "0.2"}
 
 ROWS = (
-    Row("stepConcurrency", {"stepConcurrency": 8}, {CLUSTER: "update"}),
     Row(
-        "core.scaling",
-        {"core": {**SETTINGS["core"], "scaling": {"minimum": 2, "maximum": 6}}},
-        {CLUSTER: "update"},
+        "stepConcurrency core.scaling core.instanceCount task.scaling",
+        {
+            "stepConcurrency": 8,
+            # The number is automatic scaling's once the group lives.
+            "core": {**NODES, "instanceCount": 3, "scaling": {"minimum": 2, "maximum": 6}},
+            "task": {**SETTINGS["task"], "scaling": {"minimum": 0, "maximum": 8}},
+        },
+        {CLUSTER: "update coreInstanceGroup.autoscalingPolicy stepConcurrencyLevel", TASK: "update autoscalingPolicy"},
     ),
-    # The number is automatic scaling's once the group lives.
-    Row("core.instanceCount", {"core": {**NODES, "instanceCount": 3, "scaling": {"minimum": 2, "maximum": 6}}}, {}),
-    Row("task.scaling", {"task": {**SETTINGS["task"], "scaling": {"minimum": 0, "maximum": 8}}}, {TASK: "update"}),
-    # Spot task nodes need YARN's node labels, which are a configuration of the cluster.
-    Row("task.spotBidPrice", {"task": {**SPOT, "scaling": {"minimum": 0, "maximum": 8}, "instanceCount": 1}}, REPLACED),
-    Row("release", {"release": "emr-7.13.0"}, REPLACED),
-    Row("metadataHopLimit", {"metadataHopLimit": 2}, {"cluster-security": "replace", **REPLACED}),
+    Row(
+        "task.spotBidPrice release metadataHopLimit",
+        {
+            # Spot task nodes need YARN's node labels, which are a configuration of the cluster. This release differs
+            # in none.
+            "task": {**SPOT, "scaling": {"minimum": 0, "maximum": 8}, "instanceCount": 1},
+            "release": "emr-6.15.0",
+            "metadataHopLimit": 2,
+        },
+        {
+            CLUSTER: "replace configurationsJson releaseLabel securityConfiguration",
+            "cluster-security": "replace configuration name",
+            TASK: "replace bidPrice clusterId",
+            "cluster-id": "update value",
+        },
+    ),
     Row(
         "managedScaling",
         {"managedScaling": {"minimum": 2, "maximum": 6}, "core": {**NODES, "instanceCount": 3}, "task": SPOT},
-        {CLUSTER: "update", TASK: "delete", f"{TASK}-fixed": "create", "cluster-managed-scaling": "create"},
+        {
+            CLUSTER: "update coreInstanceGroup.autoscalingPolicy",
+            TASK: "delete",
+            f"{TASK}-fixed": "create",
+            "cluster-managed-scaling": "create",
+        },
     ),
-    Row("managedScaling", {"managedScaling": {"minimum": 2, "maximum": 8}}, {"cluster-managed-scaling": "replace"}),
+    Row(
+        "managedScaling terminationProtection",
+        {"managedScaling": {"minimum": 2, "maximum": 8}, "terminationProtection": True},
+        {
+            CLUSTER: "update terminationProtection",
+            "cluster-managed-scaling": "replace computeLimits[0].maximumCapacityUnits "
+            "computeLimits[0].maximumCoreCapacityUnits computeLimits[0].maximumOndemandCapacityUnits",
+        },
+    ),
 )
 
 
@@ -126,18 +181,22 @@ class Life:
     environment: dict[str, str]
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def pulumi(self, *arguments: str, fails: bool = False) -> str:
-        done = subprocess.run(
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
             [str(cli.directory() / "pulumi"), "--non-interactive", "--color=never", *arguments],
             cwd=self.directory,
             env=self.environment,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            check=False,
         )
-        assert (done.returncode != 0) is fails, f"{' '.join(arguments)}: {done.stdout}{done.stderr}"
-        return done.stdout + done.stderr
+
+    def pulumi(self, *arguments: str, fails: bool = False) -> str:
+        process = self.begin(*arguments)
+        said, _ = process.communicate()
+        assert (process.returncode != 0) is fails, f"{' '.join(arguments)}: {said}"
+        return said
 
     def write(self, **change: Any) -> None:
         self.settings |= change
@@ -149,15 +208,17 @@ class Life:
         log = self.directory / f"up-{time.time_ns()}.events"
         self.pulumi("up", "--yes", "--skip-preview", "--event-log", str(log))
         done: dict[str, str] = {}
+        why: dict[str, set[str]] = {}
         for line in log.read_text().splitlines():
-            metadata = json.loads(line).get("resOutputsEvent", {}).get("metadata")
+            event = json.loads(line)
+            metadata = (event.get("resOutputsEvent") or event.get("resourcePreEvent") or {}).get("metadata")
             if metadata is None or metadata["op"] == "same":
                 continue
             name = metadata["urn"].rsplit("::", 1)[1]
-            operation = "replace" if "replace" in metadata["op"] else metadata["op"]
-            if done.get(name) != "replace":
-                done[name] = operation
-        return done
+            replaces = "replace" in metadata["op"]
+            why.setdefault(name, set()).update(metadata.get("detailedDiff") or ())
+            done[name] = "replace" if replaces or done.get(name) == "replace" else metadata["op"]
+        return {name: " ".join([operation, *sorted(why[name])]) for name, operation in done.items()}
 
     def client(self, service: str) -> Any:
         known = self.environment
@@ -171,6 +232,16 @@ class Life:
 
     def outputs(self) -> dict[str, Any]:
         return json.loads(self.pulumi("stack", "output", "--json"))
+
+    def start(self) -> str:
+        """Start an execution that takes ten minutes; its ARN."""
+        machine = "arn:aws:states:eu-west-1:123456789012:stateMachine:life"
+        return self.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"]
+
+    def intake(self) -> str:
+        """State of the intake's event source."""
+        (source,) = self.client("lambda").list_event_source_mappings(FunctionName="life")["EventSourceMappings"]
+        return source["State"]
 
     def state(self, cluster: str) -> str:
         return self.client("emr").describe_cluster(ClusterId=cluster)["Cluster"]["Status"]["State"]
@@ -221,13 +292,13 @@ def test_the_uploaded_certificate_is_good_for_every_node(life: Life) -> None:
     assert private not in text
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.setting}")
-def test_a_setting_does_what_the_table_says(life: Life, row: Row) -> None:
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.settings)
+def test_settings_do_what_the_table_says(life: Life, row: Row) -> None:
     before = life.outputs()["cluster"]
     done = life.up(**row.change)
     assert done == row.operations, f"docs/cluster.md says otherwise of {row.change}"
     after = life.outputs()["cluster"]
-    if done.get(CLUSTER) == "replace":
+    if done.get(CLUSTER, "").startswith("replace"):
         assert life.state(before).startswith("TERMINATED")
         published = life.client("ssm").get_parameter(Name=life.outputs()["parameter"])["Parameter"]["Value"]
         assert published == after != before, "consumers follow the published id"
@@ -235,45 +306,55 @@ def test_a_setting_does_what_the_table_says(life: Life, row: Row) -> None:
         assert after == before, "the cluster stays"
 
 
-def test_after_all_that_nothing_is_left_to_do(life: Life) -> None:
-    assert life.up() == {}
-
-
-def test_a_protected_cluster_stays_beside_its_replacement_until_it_may_end(life: Life) -> None:
-    life.up(terminationProtection=True)
+def test_a_protected_cluster_stays_beside_its_replacement_and_ends_after_its_steps(life: Life) -> None:
     old = life.outputs()["cluster"]
-    life.write(metadataHopLimit=3)
+    life.write(release="emr-7.13.0")
     said = life.pulumi("up", "--yes", "--skip-preview", fails=True)
     assert re.search(rf"cluster {old} is protected by cluster\.terminationProtection and stays", said), said
     assert life.state(old) == "WAITING", "it was not touched"
     new = life.outputs()["cluster"]
     assert new != old, "the replacement works already"
+
+    emr = life.client("emr")
+    arguments = {"Jar": "command-runner.jar", "Args": ["bash", "-c", "sleep 15"]}
+    step = {"Name": "long-1", "ActionOnFailure": "CONTINUE", "HadoopJarStep": arguments}
+    emr.add_job_flow_steps(JobFlowId=old, Steps=[step])
     life.up(terminationProtection=False)
     assert life.state(old).startswith("TERMINATED"), "the settings allow it now, so its protection was lifted"
-    assert life.state(new) == "WAITING"
-    assert life.up() == {}
-
-
-def test_a_replaced_cluster_ends_after_its_steps(life: Life) -> None:
-    old = life.outputs()["cluster"]
-    emr = life.client("emr")
-    step = {
-        "Name": "long-1",
-        "ActionOnFailure": "CONTINUE",
-        "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["bash", "-c", "sleep 12"]},
-    }
-    life.write(metadataHopLimit=4)
-    # Submitted as the update begins: it still runs when the old cluster is to be deleted.
-    submit = threading.Timer(0.5, lambda: emr.add_job_flow_steps(JobFlowId=old, Steps=[step]))
-    submit.start()
-    said = life.pulumi("up", "--yes", "--skip-preview")
-    submit.join()
     (ended,) = emr.list_steps(ClusterId=old)["Steps"]
-    assert ended["Status"]["State"] == "COMPLETED", f"the step was waited for:\n{said}"
-    assert life.state(old).startswith("TERMINATED")
+    assert ended["Status"]["State"] == "COMPLETED", "the step was waited for"
+    assert life.state(new) == "WAITING"
+    assert life.intake() == "Enabled", "a replacement closes no intake: what begins meanwhile runs on the new cluster"
+    assert life.up() == {}, "after all that nothing is left to do"
 
 
-def test_destroying_takes_the_cluster_with_it(life: Life) -> None:
+DESTROY = ("destroy", "--yes", "--skip-preview", "--run-program")
+
+
+def test_a_destroy_by_hand_that_cannot_wait_touches_nothing_that_runs_need(life: Life) -> None:
+    running = life.start()
+    life.write(drainMinutes=0)
+    said = life.pulumi(*DESTROY, fails=True)
+    assert re.search(r"nothing is deleted and the intake is open again: \S+ still run", " ".join(said.split())), said
+    assert life.state(life.outputs()["cluster"]) == "WAITING"
+    assert life.intake() == "Enabled", "files that come are taken again"
+    life.client("stepfunctions").stop_execution(executionArn=running)
+
+
+def test_a_destroy_by_hand_closes_the_intake_and_lets_executions_end(life: Life) -> None:
     cluster = life.outputs()["cluster"]
-    life.pulumi("destroy", "--yes", "--skip-preview", "--run-program")
+    life.write(drainMinutes=60)
+    running = life.start()
+    destroy = life.begin(*DESTROY)
+    assert destroy.stdout is not None
+    said, stopped = "", False
+    for line in destroy.stdout:
+        said += line
+        if "waiting for 1 executions" in line and not stopped:
+            assert life.intake() == "Disabled", "no new work comes meanwhile"
+            assert life.state(cluster) == "WAITING", "what runs still has its cluster"
+            life.client("stepfunctions").stop_execution(executionArn=running)
+            stopped = True
+    assert destroy.wait() == 0, said
+    assert stopped, f"executions were not waited for:\n{said}"
     assert life.state(cluster).startswith("TERMINATED")

@@ -84,6 +84,8 @@ def dispatcher(
             logs_key_arn=LOGS_KEY,
             subnet_ids=["subnet-1", "subnet-2"],
             security_group_id="sg-functions",
+            drain_minutes=60,
+            behind=[aws.sns.Topic("behind")],
         ),
     )
 
@@ -404,3 +406,11 @@ def test_names_are_known_in_preview():
     assert made.intake_queue_name == "emr-pipeline-test-intake"
     assert made.dead_letter_queue_name == "emr-pipeline-test-dead-letters"
     assert made.function_name == "emr-pipeline-test-dispatcher"
+
+
+def test_the_intake_opens_last_and_closes_first(deployed: Deployment) -> None:
+    """What it depends on is deleted after it, when its hook has waited for executions."""
+    source = deployed.one(aws.lambda_.EventSourceMapping)
+    assert "behind" in source.depends_on, "an execution needs what stands behind the intake"
+    for target in deployed.all(aws.cloudwatch.EventTarget):
+        assert target.name in source.depends_on, f"{target.name} must not go while executions are waited for"
