@@ -701,6 +701,10 @@ class BucketEncryptionSettings(SettingsModel):
     """Key of the bucket; absent: S3's own (SSE-S3)."""
 
 
+UserNumber = Annotated[int, Field(ge=10000, le=59999)]
+"""Number of a Linux user, above those of the node's own."""
+
+
 class ClusterSettings(SettingsModel):
     """The persistent EMR cluster."""
 
@@ -736,6 +740,11 @@ class ClusterSettings(SettingsModel):
     metadata_hop_limit: int = Field(default=1, ge=1, le=64)
     """Network hops that an answer of the instance metadata service may take. One keeps the nodes' credentials on the
     node; two are for YARN applications in Docker containers only."""
+    linux_users: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")], UserNumber] = Field(
+        default_factory=dict
+    )
+    """People who run things on the cluster under their own name: a Linux user on every node, by name with its number,
+    10000 to 59999. The first entry and the end of the last replace the cluster; in between nodes follow the list."""
     emrfs_role_mappings: tuple[EmrfsRoleMappingSettings, ...] = ()
     """Roles that users, groups or prefixes use for S3; empty: everybody on the cluster is the nodes' role to S3."""
     bucket_encryption: tuple[BucketEncryptionSettings, ...] = ()
@@ -769,6 +778,10 @@ class ClusterSettings(SettingsModel):
     def _groups_agree(self) -> Self:
         mistakes: list[str] = []
         primary, core = self.primary, self.core
+        numbers = list(self.linux_users.values())
+        twice = [name for name, number in self.linux_users.items() if numbers.count(number) > 1]
+        if twice:
+            mistakes.append(f"linuxUsers holds one number for {', '.join(twice)}: they would be one user to Linux")
         if primary.instance_count not in (1, 3):
             mistakes.append(f"primary.instanceCount is {primary.instance_count}: EMR runs 1 or 3 primary nodes")
         if primary.scaling is not None:

@@ -27,6 +27,7 @@ from components.certificates import NodeCertificate, NodeCertificateArgs, expiry
 from components.cluster_configurations import cluster_properties, configurations
 from components.environment import AwsEnvironment
 from components.iam import Document, create_role, policy_document
+from components.linux_users import LinuxUsers, LinuxUsersArgs
 from components.scaling import core_scaling_policy, task_scaling_policy
 from components.security_configuration import content_name, security_configuration
 from components.spark_sizes import cluster_sizes
@@ -154,6 +155,7 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
             opts=self._child,
         )
 
+        linux_users = self._linux_users()
         buckets = (args.raw, args.processed, args.logs, args.scripts)
         ready = [resource for bucket in buckets for resource in bucket.ready]
         core_scaling = settings.core.scaling
@@ -212,6 +214,7 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
             configurations_json=json.dumps(
                 configurations(cluster_properties(settings, release, cluster_sizes(settings)))
             ),
+            bootstrap_actions=[linux_users.action] if linux_users else None,
             log_uri=f"s3://{args.logs.name}/{LOG_PREFIX}",
             log_encryption_kms_key_id=args.logs_key_arn,
             keep_job_flow_alive_when_no_steps=True,
@@ -230,6 +233,7 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
                     *service_grants,
                     *password_stored,
                     *([self.certificate.archive] if self.certificate else []),
+                    *(linux_users.ready if linux_users else []),
                 ],
                 hooks=pulumi.ResourceHookBinding(
                     before_delete=[
@@ -339,6 +343,23 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
             ]
         )
         return role, [*grants, self._late_policy(f"{self._name}-service-passing", role, late)]
+
+    def _linux_users(self) -> LinuxUsers | None:
+        """Users of people on the nodes; None when the settings name nobody."""
+        args = self._args
+        if not args.settings.linux_users:
+            return None
+        return LinuxUsers(
+            f"{self._name}-linux-users",
+            LinuxUsersArgs(
+                users=args.settings.linux_users,
+                region=args.environment.region,
+                bucket=args.scripts.name,
+                bucket_ready=args.scripts.ready,
+                key_arn=args.data_key_arn,
+            ),
+            self._child,
+        )
 
     def _certificate(self) -> pulumi.Input[str]:
         """Address of the archive with the node certificate, made here or brought along."""

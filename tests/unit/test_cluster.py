@@ -559,3 +559,26 @@ def test_managed_scaling_replaces_its_policy_old_first() -> None:
 
 def test_without_managed_scaling_there_is_no_policy_of_it(deployment: Deployment) -> None:
     assert deployment.all(aws.emr.ManagedScalingPolicy) == []
+
+
+# --- Linux users of people
+
+
+def test_people_are_a_list_that_nodes_follow_and_no_part_of_the_cluster() -> None:
+    def asked(users: dict[str, int]) -> tuple[Any, str]:
+        deployment = deploy_cluster(ClusterSettings(linux_users=users))
+        cluster = emr(deployment)
+        assert {"cluster-linux-users-script", "cluster-linux-users-list"} <= cluster.depends_on, "nodes read them"
+        return cluster.inputs["bootstrapActions"], deployment.named("cluster-linux-users-list").inputs["content"]
+
+    (action,), people = asked({"bob": 20002, "alice": 20001})
+    assert people == "alice 20001\nbob 20002\n"
+    assert action["path"].startswith("s3://scripts/bootstrap/"), "under what nodes may read"
+    assert action["path"].endswith("/linux_users.sh")
+    assert action["args"] == ["s3://scripts/bootstrap/linux-users", "eu-west-1"]
+    assert asked({"carol": 20003})[0] == [action], "a person more must not be a new cluster"
+
+
+def test_two_people_have_two_numbers() -> None:
+    with pytest.raises(ValueError, match="linuxUsers holds one number for alice, bob"):
+        ClusterSettings(linux_users={"alice": 20001, "bob": 20001})
