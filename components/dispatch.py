@@ -96,7 +96,7 @@ class ObjectDispatcherArgs:
     """Private subnets that the function runs in."""
     security_group_id: pulumi.Input[str]
     """Security group of functions."""
-    drain_minutes: int
+    drain_minutes: int = 60
     """Longest wait for executions when the stack is taken down."""
     behind: Sequence[pulumi.Resource] = ()
     """What an execution needs: the intake opens when all of it is there, and closes before any of it goes."""
@@ -418,7 +418,7 @@ class ObjectDispatcher(pulumi.ComponentResource):
         ready: Sequence[pulumi.Resource],
     ) -> None:
         """Let messages in, when all that they need is there."""
-        settings = args.settings
+        settings, machine = args.settings, args.state_machine_arn
         aws.lambda_.EventSourceMapping(
             f"{name}-source",
             event_source_arn=intake.arn,
@@ -439,7 +439,10 @@ class ObjectDispatcher(pulumi.ComponentResource):
                             intake_end.Intake(
                                 function_name=self.function_name,
                                 start_rules=self.start_rule_names,
-                                state_machine_arn=state_machine_arn(args.environment),
+                                # A hook needs it plain: as it was given, or by the name of the stack's own.
+                                state_machine_arn=(
+                                    machine if isinstance(machine, str) else state_machine_arn(args.environment)
+                                ),
                                 drain_minutes=args.drain_minutes,
                                 look_seconds=intake_end.LOOK_SECONDS,
                             ),
