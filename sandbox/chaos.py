@@ -157,7 +157,9 @@ class Chaos:
         Raises:
             SandboxError: when it does not converge.
         """
-        total = len(json.loads(self.engine.preview_json())["steps"])
+        plan = self.sandbox.directory / "plan.json"
+        self.engine.preview_json(plan)
+        total = len(json.loads(plan.read_text())["steps"])
         for kill in kills:
             came = self._up_with(kill, total)
             self._no_orphans()

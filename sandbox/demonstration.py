@@ -400,9 +400,10 @@ def demonstrate(picture: Path | None = None) -> None:
         with narrator.phase("the deployed alarms judge the run's metrics"):
             judged = monitoring.judge(pipeline.cloudwatch, "emr-pipeline-sandbox-")
         with narrator.phase("looking for secrets in clear, in state, outputs, plan, logs and files"):
-            secrets = secret_scan.secrets_of(engine.export(show_secrets=True))
-            texts = {"state": json.dumps(engine.export()), "outputs": json.dumps(engine.outputs())}
-            clear = secret_scan.in_clear(secrets, sandbox.directory, {**texts, "plan": engine.preview_json()})
+            engine.preview_json(sandbox.directory / "plan.json")
+            secrets = secret_scan.secrets_of(engine.state(show_secrets=True))
+            texts = {"state": json.dumps(engine.state()), "outputs": json.dumps(engine.outputs())}
+            clear = secret_scan.in_clear(secrets, sandbox.directory, texts)
         print("\nWhat happened")
         checks = account(pipeline, data, before, pipeline.messages(queue), judged, pipeline.evidence())
         checks += [

@@ -196,19 +196,14 @@ class Engine:
         if failed:
             raise Failure(f"pulumi preview --stack {self.stack}", f"{failed}\nthe plan is in {file}")
 
-    def state(self) -> dict[str, Any]:
-        """The stack's state (`pulumi stack export`)."""
-        return json.loads(self._run(["stack", "export", "--stack", self.stack]))
-
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs; secrets stay ``[secret]``."""
         return json.loads(self._run(["stack", "output", "--stack", self.stack, "--json"]))
 
-    def export(self, *, show_secrets: bool = False) -> dict[str, Any]:
-        """The stack's state; secrets stay encrypted unless they are asked for."""
-        return json.loads(
-            self._run(["stack", "export", "--stack", self.stack, *(["--show-secrets"] if show_secrets else [])])
-        )
+    def state(self, *, show_secrets: bool = False) -> dict[str, Any]:
+        """The stack's state (`pulumi stack export`); secrets stay encrypted unless they are asked for."""
+        shown = ["--show-secrets"] if show_secrets else []
+        return json.loads(self._run(["stack", "export", "--stack", self.stack, *shown]))
 
 
 def interrupt(process: subprocess.Popen[str]) -> None:
