@@ -101,7 +101,8 @@ def of(part: dict[str, Any], chance: random.Random, key: str = "") -> Any:
         return {name: of(part["properties"][name], chance, name) for name in [*required, *chosen]}
     if kind == "object":
         names = ["spark", "flights", "taxis", "late"]
-        return {name: of(part["additionalProperties"], chance) for name in chance.sample(names, chance.randint(0, 2))}
+        inner = part.get("additionalProperties") or next(iter(part["patternProperties"].values()))
+        return {name: of(inner, chance) for name in chance.sample(names, chance.randint(0, 2))}
     if kind == "integer":
         low = part.get("minimum", part.get("exclusiveMinimum", -1) + 1)
         high = part.get("maximum", part.get("exclusiveMaximum", low + 2000) - 1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -30,22 +32,31 @@ def given(case: Case, world: World) -> dict[str, Any]:
     return {**inputs, "tags": {"Name": f"recover-{case.name}"}} if named else inputs
 
 
+@pytest.fixture
+def fresh(world: World) -> World:
+    """The world with an address and a group that no other test has used: what is looked for must be the only one."""
+    ec2 = world.client("ec2")
+    group = ec2.create_security_group(GroupName=f"recover-{uuid4()}", Description="recover", VpcId=world.vpc)
+    allocation = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    return replace(world, group=group["GroupId"], allocation=allocation)
+
+
 @pytest.mark.parametrize("case", FOUND, ids=lambda case: case.name)
 def test_what_was_made_is_found_and_what_was_not_is_dropped(
-    case: Case, drivers: dict[str, ProviderDriver], world: World
+    case: Case, drivers: dict[str, ProviderDriver], fresh: World
 ) -> None:
     driver = drivers["aws"]
     name = f"recover-{case.name.lower()}"
-    made = driver.create(case.token, name, given(case, world))
+    made = driver.create(case.token, name, given(case, fresh))
     under_way = [state(made)]
     deployment: dict[str, Any] = {}
-    (settled,) = recover.settle(deployment, under_way, world.client)
+    (settled,) = recover.settle(deployment, under_way, fresh.client)
     assert (settled.what, settled.id) == ("found", made.id), "it is there, under the id that the engine never heard"
     (resource,) = deployment["resources"]
     assert resource["id"] == made.id
-    (settled,) = recover.settle(deployment, under_way, world.client)
+    (settled,) = recover.settle(deployment, under_way, fresh.client)
     assert settled.what == "not there", "what the state knows already is another one's"
     driver.delete(made)
     if not case.stays:
-        (settled,) = recover.settle({}, under_way, world.client)
+        (settled,) = recover.settle({}, under_way, fresh.client)
         assert settled.what == "not there", "what was never made is made by the next up"
