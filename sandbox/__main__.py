@@ -61,7 +61,7 @@ def _env() -> None:
         # Printed as a command, so that eval of it tells the person too.
         print("echo 'no sandbox runs: make start' >&2; false")
         raise control.SandboxError("no sandbox runs: 'make start' begins one")
-    variables = engine.environment(sandbox)
+    variables = engine.shell(sandbox)
     for name, value in variables.items():
         if name == "PATH":
             ours = os.pathsep.join([str(cli.directory()), str(Path(sys.executable).parent)])

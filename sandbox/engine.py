@@ -30,8 +30,6 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
         "PATH": path,
         "PULUMI_BACKEND_URL": state.as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": CREDENTIAL,
-        # Stacks are made with --no-select, for selecting one is a matter of the person's own workspace.
-        "PULUMI_STACK": "sandbox",
         "PULUMI_HOME": str(home),
         "PULUMI_DEBUG_PROVIDERS": ",".join(f"{name}:{port}" for name, port in sandbox.providers.items()),
         # Providers are attached; the engine must look nowhere else for them.
@@ -41,6 +39,14 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
         "PULUMI_DEBUG_COMMANDS": "true",
         "PULUMI_ACCESS_TOKEN": "",
     }
+
+
+def shell(sandbox: Sandbox) -> dict[str, str]:
+    """Variables for a person's shell, in which `pulumi` knows the stack too.
+
+    Stacks are made with --no-select, for selecting one is a matter of the person's own workspace.
+    """
+    return {**environment(sandbox), "PULUMI_STACK": "sandbox"}
 
 
 class Failure(Exception):

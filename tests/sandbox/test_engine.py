@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 import yaml
 
 from sandbox import control
-from sandbox.engine import Engine, Failure
+from sandbox.engine import Engine, Failure, shell
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("engine")]
@@ -60,7 +61,8 @@ def test_pulumi_by_hand_finds_the_stack_and_leaves_its_file_alone(deployed: Engi
     """What `make start` tells to type after ``eval "$(make -s env)"``."""
     before = (ROOT / "Pulumi.sandbox.yaml").read_text()
     command = [shutil.which("pulumi", path=deployed.environment["PATH"]) or "pulumi", "stack", "output", "rawBucket"]
-    said = subprocess.run(command, cwd=ROOT, env=deployed.environment, capture_output=True, text=True, check=False)
+    variables = {**os.environ, **shell(deployed.sandbox)}
+    said = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     assert said.stdout.strip() == deployed.outputs()["rawBucket"], f"without --stack: {said.stderr}"
     assert "encryptionsalt: " in before, "a preview by hand would write a salt into the file, and its form anew"
     assert (ROOT / "Pulumi.sandbox.yaml").read_text() == before
