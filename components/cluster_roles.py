@@ -138,18 +138,26 @@ def node_role_trust(environment: AwsEnvironment) -> Document:
 def _bucket_statements(
     environment: AwsEnvironment, *, raw: str, processed: str, logs: str, scripts: str, log_prefix: str
 ) -> list[Document]:
-    buckets = [environment.bucket_arn(bucket) for bucket in (raw, processed, scripts)]
+    data = [environment.bucket_arn(bucket) for bucket in (raw, processed)]
     return [
-        statement("ListBuckets", ["s3:GetBucketLocation", "s3:ListBucket"], buckets),
-        statement("ReadRaw", ["s3:GetObject", "s3:GetObjectVersion"], _objects(environment, raw)),
+        statement("ListBuckets", ["s3:GetBucketLocation", "s3:ListBucket"], [*data, environment.bucket_arn(scripts)]),
+        # EMR Management Guide, "Reading and writing data to Amazon S3 using EMRFS", on these two buckets.
+        statement("LookAtVersions", ["s3:GetBucketVersioning", "s3:ListBucketVersions"], data),
+        statement(
+            "ReadRaw", ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion"], _objects(environment, raw)
+        ),
         statement(
             "WriteProcessed",
             [
                 "s3:AbortMultipartUpload",
                 "s3:DeleteObject",
                 "s3:GetObject",
+                # A copy, and so a rename, carries an object's tags along: it is refused without the rights on tagging.
+                "s3:GetObjectTagging",
+                "s3:GetObjectVersion",
                 "s3:ListMultipartUploadParts",
                 "s3:PutObject",
+                "s3:PutObjectTagging",
             ],
             _objects(environment, processed),
         ),
@@ -205,6 +213,7 @@ def _catalog_statements(environment: AwsEnvironment, database: str) -> list[Docu
                 "glue:GetPartition",
                 "glue:GetPartitions",
                 "glue:GetTable",
+                "glue:GetTableVersions",
                 "glue:GetTables",
                 "glue:GetUserDefinedFunction",
                 "glue:GetUserDefinedFunctions",
