@@ -85,6 +85,8 @@ EMRFS = f"{NODES_GUIDE}: reading and writing data to Amazon S3 using EMRFS"
 LOG_FILES = f"{NODES_GUIDE}: archiving log files to Amazon S3"
 DEBUGGING = f"{NODES_GUIDE}: using the debugging tools"
 GLUE = f"{NODES_GUIDE}: using the AWS Glue Data Catalog"
+ON_NODE_QUESTIONS = f"{NODES_GUIDE}: AmazonElasticMapReduceforEC2Role, on Amazon EMR itself"
+LOG_AGENT = 'CloudWatch Logs user guide, "Quick start: install and configure the agent": log streams'
 KEY_USERS = 'EMR Management Guide, "Creating keys and certificates for data encryption": users of the key'
 VOLUMES = 'EMR Management Guide, "Creating keys and certificates for data encryption": EBS encryption'
 BOOTSTRAP = 'EMR Management Guide, "Create bootstrap actions to install additional software"'
@@ -286,6 +288,8 @@ DOCUMENTED: dict[tuple[str, str], str] = {
         s3:ListMultipartUploadParts s3:PutBucketVersioning s3:PutObject s3:PutObjectTagging""",
     ("nodes", LOG_FILES): "s3:PutObject",
     ("nodes", DEBUGGING): "sqs:GetQueueUrl sqs:SendMessage",
+    ("nodes", ON_NODE_QUESTIONS): "elasticmapreduce:DescribeCluster elasticmapreduce:ListInstances",
+    ("nodes", LOG_AGENT): "logs:CreateLogStream logs:DescribeLogStreams logs:PutLogEvents",
     ("nodes", GLUE): """
         glue:CreateDatabase glue:UpdateDatabase glue:DeleteDatabase glue:GetDatabase glue:GetDatabases glue:CreateTable
         glue:UpdateTable glue:DeleteTable glue:GetTable glue:GetTables glue:GetTableVersions glue:CreatePartition
@@ -310,6 +314,12 @@ DOCUMENTED: dict[tuple[str, str], str] = {
 WITHHELD: dict[tuple[str, str], dict[str, str]] = {
     ("nodes", EMRFS): dict.fromkeys(("s3:CreateBucket", "s3:PutBucketVersioning"), "buckets are the program's"),
     ("nodes", DEBUGGING): dict.fromkeys(("sqs:GetQueueUrl", "sqs:SendMessage"), "the tool is not enabled"),
+    ("nodes", ON_NODE_QUESTIONS): dict.fromkeys(
+        ("elasticmapreduce:DescribeCluster", "elasticmapreduce:ListInstances"), "no script of ours on a node asks EMR"
+    ),
+    ("nodes", LOG_AGENT): dict.fromkeys(
+        ("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"), "no agent runs; EMR archives to S3"
+    ),
     ("nodes", GLUE): {
         f"glue:{verb}{kind}": f"{words} are the program's"
         for kind, words in (
