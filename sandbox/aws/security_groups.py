@@ -1,7 +1,7 @@
 """Security groups that are not deleted while something uses them, and whose rules all show their description.
 
-moto deletes a group that other groups' rules, endpoints, clusters or functions still name, so a wrong order of deletion
-goes unnoticed; and it shows the description of a rule only if the rule is about addresses.
+moto deletes a group that other groups' rules, interfaces, endpoints, clusters or functions still name, so a wrong
+order of deletion goes unnoticed; and it shows the description of a rule only if the rule is about addresses.
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ def _users(backend: Any, group_id: str) -> Iterator[str]:
             rules = [*group.ingress_rules, *group.egress_rules]
             if group.id != group_id and any(rule.source_group.get("GroupId") == group_id for rule in rules):
                 yield f"security group {group.id}"
+    for interface in list(backend.enis.values()):
+        if any(group.id == group_id for group in interface.group_set):
+            yield f"network interface {interface.id}"
     for endpoint in list(backend.vpc_end_points.values()):
         if endpoint.state != "deleted" and group_id in endpoint.security_group_ids:
             yield f"VPC endpoint {endpoint.id}"

@@ -256,7 +256,8 @@ def _update_internet_gateway(operation: Operation, change: Change) -> None:
 def _delete_internet_gateway(operation: Operation, identifier: str, state: State) -> None:
     client = operation.client("ec2")
     if state.get("vpcId"):
-        absent(
+        _delete(
+            operation,
             lambda: client.detach_internet_gateway(InternetGatewayId=identifier, VpcId=state["vpcId"]),
             "Gateway.NotAttached",
             "InvalidInternetGatewayID.NotFound",

@@ -116,6 +116,16 @@ def catalog_encryption(world: World, passwords: bool) -> dict[str, Any]:
     }
 
 
+def budget_notification(percent: int) -> dict[str, Any]:
+    return {
+        "notificationType": "ACTUAL",
+        "comparisonOperator": "GREATER_THAN",
+        "threshold": percent,
+        "thresholdType": "PERCENTAGE",
+        "subscriberEmailAddresses": ["team@example.org"],
+    }
+
+
 def acl_entry(number: int, protocol: str, port: int, block: str) -> dict[str, Any]:
     ports = {"fromPort": port, "toPort": port}
     return {"ruleNo": number, "protocol": protocol, "action": "allow", "cidrBlock": block, **ports}
@@ -941,6 +951,23 @@ CASES: tuple[Case, ...] = (
         lambda world: {"dashboardName": "test", "dashboardBody": dashboard("one")},
         changes={"dashboardBody": dashboard("two")},
         replaces={"dashboardName": "other"},
+    ),
+    # cost
+    Case(
+        "aws:budgets/budget:Budget",
+        lambda world: {
+            "name": "month",
+            "budgetType": "COST",
+            "timeUnit": "MONTHLY",
+            "limitAmount": "100",
+            "limitUnit": "USD",
+            "metrics": "UnblendedCost",
+            "notifications": [budget_notification(80)],
+        },
+        changes={"limitAmount": "200", "notifications": [budget_notification(90)]},
+        replaces={"name": "another-month"},
+        absent=frozenset(["costFilters", "costTypes"]),
+        not_imported=frozenset(["notifications"]),
     ),
     # orchestration
     Case(

@@ -17,8 +17,6 @@ from tests.sandbox.providers.world import World
 
 TABLES = {**aws_package.PACKAGE.resources, **random_.PACKAGE.resources, **tls_.PACKAGE.resources}
 TESTED_ELSEWHERE = {
-    # moto keeps neither the tags nor the changes of a budget; the main job makes and removes one.
-    "aws:budgets/budget:Budget",
     "tls:index/selfSignedCert:SelfSignedCert",
     "tls:index/certRequest:CertRequest",
     "tls:index/locallySignedCert:LocallySignedCert",
