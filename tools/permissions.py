@@ -43,7 +43,10 @@ STACKS = ("dev", "prod")
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     # Budgets has one action to look and one to change (Service authorization reference).
     "budgets:CreateBudget": ("budgets:ModifyBudget",),
+    "budgets:UpdateBudget": ("budgets:ModifyBudget",),
     "budgets:DeleteBudget": ("budgets:ModifyBudget",),
+    "budgets:CreateNotification": ("budgets:ModifyBudget",),
+    "budgets:DeleteNotification": ("budgets:ModifyBudget",),
     "budgets:DescribeBudget": ("budgets:ViewBudget",),
     # S3's actions are called otherwise than its operations (Service Authorization Reference, "Amazon S3").
     "s3:HeadBucket": ("s3:ListBucket",),
