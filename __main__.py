@@ -12,9 +12,10 @@ import settings as configuration
 from components.alarms import PipelineAlarms, PipelineAlarmsArgs
 from components.catalog import DataCatalog, DataCatalogArgs
 from components.cluster import KerberizedEmrCluster, KerberizedEmrClusterArgs
-from components.dispatch import ObjectDispatcher, ObjectDispatcherArgs, log_group_name
+from components.dispatch import ObjectDispatcher, ObjectDispatcherArgs
 from components.encryption import EncryptionKeys, EncryptionKeysArgs
 from components.environment import AwsEnvironment
+from components.function import log_group_name
 from components.housekeeping import Housekeeping, HousekeepingArgs
 from components.job import PipelineJob, PipelineJobArgs
 from components.key_policies import Partners

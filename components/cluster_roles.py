@@ -28,11 +28,6 @@ def cluster_tag_value(environment: AwsEnvironment) -> str:
     return f"{environment.project}-{environment.stack}"
 
 
-def _via(environment: AwsEnvironment, service: str) -> dict[str, dict[str, str | Sequence[str]]]:
-    """Condition that a key is used through an AWS service, not by direct calls."""
-    return {"StringEquals": {"kms:ViaService": f"{service}.{environment.region}.{environment.dns_suffix}"}}
-
-
 def _objects(environment: AwsEnvironment, bucket: str, *prefixes: str) -> list[str]:
     """ARNs of the objects of a bucket, all or those under prefixes."""
     return [f"{environment.bucket_arn(bucket)}/{prefix}*" for prefix in prefixes or ("",)]
@@ -68,7 +63,7 @@ def certificate_archive_statements(environment: AwsEnvironment, archive: Certifi
     """A certificate that was brought along is read where it lies, with the key that it lies under."""
     return [
         statement("ReadCertificates", ["s3:GetObject"], [environment.bucket_arn(archive.uri.removeprefix("s3://"))]),
-        statement("UseCertificateKey", ["kms:Decrypt"], [archive.kms_key_arn], condition=_via(environment, "s3")),
+        statement("UseCertificateKey", ["kms:Decrypt"], [archive.kms_key_arn], condition=environment.through("s3")),
     ]
 
 
@@ -93,7 +88,7 @@ def service_key_statements(environment: AwsEnvironment, data_key_arn: str) -> li
             "GrantKeyToVolumes",
             ["kms:CreateGrant"],
             [data_key_arn],
-            condition={"Bool": {"kms:GrantIsForAWSResource": "true"}, **_via(environment, "ec2")},
+            condition={"Bool": {"kms:GrantIsForAWSResource": "true"}, **environment.through("ec2")},
         ),
     ]
 
@@ -318,12 +313,12 @@ def node_key_statements(environment: AwsEnvironment, data_key_arn: str, logs_key
             "GrantKeyToVolumes",
             ["kms:CreateGrant"],
             [data_key_arn],
-            condition={"Bool": {"kms:GrantIsForAWSResource": "true"}, **_via(environment, "ec2")},
+            condition={"Bool": {"kms:GrantIsForAWSResource": "true"}, **environment.through("ec2")},
         ),
         statement(
             "UseLogsKey",
             ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"],
             [logs_key_arn],
-            condition=_via(environment, "s3"),
+            condition=environment.through("s3"),
         ),
     ]

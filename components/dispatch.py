@@ -27,8 +27,9 @@ import pulumi_aws as aws
 
 from components import intake_end
 from components.environment import AwsEnvironment
+from components.function import FunctionCode, FunctionPlace, create_function, runtime_statements
 from components.function_archive import function_archive
-from components.iam import Document, create_role, policy_document, service_trust, statement
+from components.iam import Document, policy_document, statement
 from components.ledger import ledger_statements
 from components.notifications import allow_event_rules, refuse_plain_text
 from components.state_machine import state_machine_arn
@@ -58,9 +59,6 @@ DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 3600
 
 MEMORY_MEGABYTES = 512
 """Lambda gives processor time in proportion to memory; a batch of 1,000 messages is parsed and hashed."""
-
-RUNTIME = "python3.12"
-ARCHITECTURE = "arm64"
 
 
 @dataclass(frozen=True)
@@ -188,18 +186,6 @@ def role_statements(
     messages_key_arn: str,
 ) -> list[Document]:
     """What the function may do."""
-    function_arn = environment.arn("lambda", f"function:{function_name}")
-    interfaces = [
-        "ec2:AssignPrivateIpAddresses",
-        "ec2:CreateNetworkInterface",
-        "ec2:DeleteNetworkInterface",
-        "ec2:UnassignPrivateIpAddresses",
-    ]
-    lookups = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
-
-    def via(service: str) -> dict[str, dict[str, str]]:
-        return {"StringEquals": {"kms:ViaService": f"{service}.{environment.region}.{environment.dns_suffix}"}}
-
     return [
         statement(
             "TakeMessages",
@@ -208,9 +194,19 @@ def role_statements(
         ),
         # Lambda keeps calls that failed with the function's own role (Lambda guide, "Dead-letter queues").
         statement("KeepFailedCalls", ["sqs:SendMessage"], [dead_letters_arn]),
-        statement("UseMessagesKey", ["kms:Decrypt", "kms:GenerateDataKey"], [messages_key_arn], condition=via("sqs")),
+        statement(
+            "UseMessagesKey",
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            [messages_key_arn],
+            condition=environment.through("sqs"),
+        ),
         statement("WriteManifests", ["s3:PutObject"], [f"{environment.bucket_arn(scripts_bucket)}/manifests/*"]),
-        statement("EncryptManifests", ["kms:Decrypt", "kms:GenerateDataKey"], [data_key_arn], condition=via("s3")),
+        statement(
+            "EncryptManifests",
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            [data_key_arn],
+            condition=environment.through("s3"),
+        ),
         *ledger_statements(
             environment,
             data_key_arn,
@@ -241,45 +237,13 @@ def role_statements(
             [data_key_arn],
             condition={
                 "StringEquals": {
-                    "kms:ViaService": f"states.{environment.region}.{environment.dns_suffix}",
+                    "kms:ViaService": environment.via_service("states"),
                     "kms:EncryptionContext:aws:states:stateMachineArn": state_machine_arn,
                 }
             },
         ),
-        statement("ReadOwnEnvironment", ["kms:Decrypt"], [data_key_arn], condition=via("lambda")),
-        statement(
-            "WriteLogs",
-            ["logs:CreateLogStream", "logs:PutLogEvents"],
-            [environment.arn("logs", f"log-group:{log_group_name(function_name)}:*")],
-        ),
-        statement(
-            # X-Ray's write actions know no resources (Service authorization reference).
-            "Trace",
-            ["xray:PutTelemetryRecords", "xray:PutTraceSegments"],
-            ["*"],
-        ),
-        # Lambda makes the function's network interfaces with this role. Which interface it will be is unknown, and
-        # the Describe actions know no resources (Lambda guide, "Giving Lambda functions access to resources in a VPC").
-        statement(
-            "MakeInterfaces",
-            interfaces,
-            [environment.arn("ec2", f"{kind}/*") for kind in ("network-interface", "security-group", "subnet")],
-        ),
-        statement("FindInterfaces", lookups, ["*"]),
-        # The same page: these are for Lambda, not for the function's own code.
-        statement(
-            "LeaveInterfaces",
-            [*interfaces, *lookups],
-            ["*"],
-            effect="Deny",
-            condition={"ArnEquals": {"lambda:SourceFunctionArn": function_arn}},
-        ),
+        *runtime_statements(environment, function_name, data_key_arn),
     ]
-
-
-def log_group_name(function_name: str) -> str:
-    """Log group of a function."""
-    return f"/aws/lambda/{function_name}"
 
 
 def check(datasets: Mapping[str, DatasetSettings]) -> None:
@@ -523,21 +487,6 @@ class ObjectDispatcher(pulumi.ComponentResource):
     ) -> tuple[aws.lambda_.Function, aws.iam.RolePolicy]:
         """The function with its role and log group, and the policy that it needs."""
         settings, environment = args.settings, args.environment
-        child = pulumi.ResourceOptions(parent=self)
-        log_group = aws.cloudwatch.LogGroup(
-            f"{name}-logs",
-            name=log_group_name(self.function_name),
-            kms_key_id=args.logs_key_arn,
-            retention_in_days=settings.log_retention_days,
-            opts=child,
-        )
-        role, _ = create_role(
-            f"{name}-role",
-            description=f"Function {self.function_name}: take messages, write manifests, start executions",
-            # The Lambda guide ("Defining Lambda function permissions with an execution role") has no source condition.
-            trust=service_trust(environment, "lambda", source_account=False),
-            parent=self,
-        )
         statements = pulumi.Output.all(
             queue_arn=intake.arn,
             dead_letters_arn=dead_letters.arn,
@@ -550,12 +499,6 @@ class ObjectDispatcher(pulumi.ComponentResource):
                 environment, function_name=self.function_name, scripts_bucket=args.scripts.name, **known
             )
         )
-        grant = aws.iam.RolePolicy(
-            f"{name}-role-policy",
-            role=role.name,
-            policy=statements.apply(lambda entries: json.dumps(policy_document(entries))),
-            opts=child,
-        )
         bundled = bundled_settings(
             args.datasets,
             database=args.database_name,
@@ -564,45 +507,36 @@ class ObjectDispatcher(pulumi.ComponentResource):
             scripts_bucket=args.scripts.name,
             job=pinned_job(args.job.uri, settings.job_version),
         )
-        function = aws.lambda_.Function(
-            f"{name}-function",
-            name=self.function_name,
+        code = FunctionCode(
+            function_name=self.function_name,
             description="Plans new files, each version once, and starts as many manifests as may run",
-            role=role.arn,
-            runtime=RUNTIME,
-            architectures=[ARCHITECTURE],
+            purpose="take messages, write manifests, start executions",
             handler="functions.dispatcher.handler.handler",
-            code=function_archive(
+            archive=function_archive(
                 MODULES, {"functions/dispatcher/datasets.json": json.dumps(bundled, sort_keys=True, indent=1)}
             ),
-            # Of calls by event rules; the queue's batches have their own way there.
-            dead_letter_config=aws.lambda_.FunctionDeadLetterConfigArgs(target_arn=dead_letters.arn),
-            reserved_concurrent_executions=settings.reserved_concurrency,
-            timeout=settings.function_timeout_seconds,
-            memory_size=MEMORY_MEGABYTES,
-            # Nothing here is secret; the key is the stack's own so that its use can be withdrawn with the rest.
-            environment=aws.lambda_.FunctionEnvironmentArgs(
-                variables={
-                    "STATE_MACHINE_ARN": args.state_machine_arn,
-                    "STATE_MACHINE_ALIAS_ARN": args.state_machine_alias_arn,
-                    "LEDGER_TABLE": args.ledger_table,
-                    "MAXIMUM_RUNNING_EXECUTIONS": str(settings.maximum_running_executions),
-                    "STACK": environment.stack,
-                    "POWERTOOLS_METRICS_NAMESPACE": METRIC_NAMESPACE,
-                }
-            ),
-            kms_key_arn=args.data_key_arn,
-            vpc_config=aws.lambda_.FunctionVpcConfigArgs(
-                subnet_ids=list(args.subnet_ids), security_group_ids=[args.security_group_id]
-            ),
-            tracing_config=aws.lambda_.FunctionTracingConfigArgs(mode="Active"),
-            logging_config=aws.lambda_.FunctionLoggingConfigArgs(
-                log_format="JSON",
-                log_group=log_group.name,
-                application_log_level="INFO",
-                system_log_level="WARN",
-            ),
-            # The archive holds the job's address: the code must be there when the first manifest is pinned to it.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[grant, log_group, args.job.object]),
+            variables={
+                "STATE_MACHINE_ARN": args.state_machine_arn,
+                "STATE_MACHINE_ALIAS_ARN": args.state_machine_alias_arn,
+                "LEDGER_TABLE": args.ledger_table,
+                "MAXIMUM_RUNNING_EXECUTIONS": str(settings.maximum_running_executions),
+                "STACK": environment.stack,
+                "POWERTOOLS_METRICS_NAMESPACE": METRIC_NAMESPACE,
+            },
+            statements=statements,
+            # The queue's batches have their own way there.
+            dead_letter_arn=dead_letters.arn,
+            timeout_seconds=settings.function_timeout_seconds,
+            memory_megabytes=MEMORY_MEGABYTES,
+            reserved_concurrency=settings.reserved_concurrency,
         )
-        return function, grant
+        place = FunctionPlace(
+            environment=environment,
+            subnet_ids=args.subnet_ids,
+            security_group_id=args.security_group_id,
+            data_key_arn=args.data_key_arn,
+            logs_key_arn=args.logs_key_arn,
+            log_retention_days=settings.log_retention_days,
+        )
+        # The archive holds the job's address: the code must be there when the first manifest is pinned to it.
+        return create_function(name, code, place, parent=self, wait_for=[args.job.object])

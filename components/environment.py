@@ -58,6 +58,10 @@ class AwsEnvironment:
         """Value of ``kms:ViaService`` for a service of this region (KMS developer guide, "kms:ViaService")."""
         return f"{service}.{self.region}.{self.dns_suffix}"
 
+    def through(self, service: str) -> dict[str, dict[str, str]]:
+        """Condition on the use of a key: by a service of this region, on the caller's behalf."""
+        return {"StringEquals": {"kms:ViaService": self.via_service(service)}}
+
     @property
     def node_domain(self) -> str:
         """Domain of private host names (VPC user guide, "DHCP option sets"): us-east-1 has its own."""

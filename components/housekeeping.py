@@ -21,10 +21,10 @@ import pulumi
 import pulumi_aws as aws
 
 from components.console import execution_link
-from components.dispatch import ARCHITECTURE, RUNTIME, log_group_name
 from components.emr_release import support
 from components.environment import AwsEnvironment
-from components.iam import Document, create_role, policy_document, service_trust, statement
+from components.function import FunctionCode, FunctionPlace, create_function, runtime_statements
+from components.iam import Document, statement
 from components.job import CALL_WRAPPER
 from components.ledger import MANIFESTS_BY_STATE, ledger_statements, table_name
 from components.notifications import FUNCTION_RULES, rule_name
@@ -165,17 +165,6 @@ def role_statements(
     """What the function may do."""
     name = function_name(environment)
     machine = state_machine_arn(environment)
-    interfaces = [
-        "ec2:AssignPrivateIpAddresses",
-        "ec2:CreateNetworkInterface",
-        "ec2:DeleteNetworkInterface",
-        "ec2:UnassignPrivateIpAddresses",
-    ]
-    lookups = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
-
-    def via(service: str) -> dict[str, dict[str, str]]:
-        return {"StringEquals": {"kms:ViaService": f"{service}.{environment.region}.{environment.dns_suffix}"}}
-
     return [
         statement(
             "ReadExecutions",
@@ -189,7 +178,7 @@ def role_statements(
             [data_key_arn],
             condition={
                 "StringEquals": {
-                    "kms:ViaService": f"states.{environment.region}.{environment.dns_suffix}",
+                    "kms:ViaService": environment.via_service("states"),
                     "kms:EncryptionContext:aws:states:stateMachineArn": machine,
                 }
             },
@@ -212,7 +201,10 @@ def role_statements(
         statement("FindCluster", ["ssm:GetParameter"], [environment.arn("ssm", f"parameter{cluster_parameter_name}")]),
         statement("Notify", ["sns:Publish"], [warning_topic_arn, critical_topic_arn]),
         statement(
-            "EncryptNotifications", ["kms:Decrypt", "kms:GenerateDataKey"], [messages_key_arn], condition=via("sns")
+            "EncryptNotifications",
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            [messages_key_arn],
+            condition=environment.through("sns"),
         ),
         statement(
             "CountSubscriptions",
@@ -228,30 +220,7 @@ def role_statements(
         ),
         # Neither does GetMetricStatistics, and it knows no condition.
         statement("ReadMetrics", ["cloudwatch:GetMetricStatistics"], ["*"]),
-        statement("ReadOwnEnvironment", ["kms:Decrypt"], [data_key_arn], condition=via("lambda")),
-        statement(
-            "WriteLogs",
-            ["logs:CreateLogStream", "logs:PutLogEvents"],
-            [environment.arn("logs", f"log-group:{log_group_name(name)}:*")],
-        ),
-        # X-Ray's write actions know no resources (Service authorization reference).
-        statement("Trace", ["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"]),
-        # Lambda makes the function's network interfaces with this role. Which interface it will be is unknown, and
-        # the Describe actions know no resources (Lambda guide, "Giving Lambda functions access to resources in a VPC").
-        statement(
-            "MakeInterfaces",
-            interfaces,
-            [environment.arn("ec2", f"{kind}/*") for kind in ("network-interface", "security-group", "subnet")],
-        ),
-        statement("FindInterfaces", lookups, ["*"]),
-        # The same page: these are for Lambda, not for the function's own code.
-        statement(
-            "LeaveInterfaces",
-            [*interfaces, *lookups],
-            ["*"],
-            effect="Deny",
-            condition={"ArnEquals": {"lambda:SourceFunctionArn": environment.arn("lambda", f"function:{name}")}},
-        ),
+        *runtime_statements(environment, name, data_key_arn),
     ]
 
 
@@ -290,21 +259,6 @@ class Housekeeping(pulumi.ComponentResource):
     def _make_function(self, name: str, args: HousekeepingArgs) -> aws.lambda_.Function:
         """The function with its role and log group."""
         environment = args.environment
-        child = pulumi.ResourceOptions(parent=self)
-        log_group = aws.cloudwatch.LogGroup(
-            f"{name}-logs",
-            name=log_group_name(self.function_name),
-            kms_key_id=args.logs_key_arn,
-            retention_in_days=args.settings.log_retention_days,
-            opts=child,
-        )
-        role, _ = create_role(
-            f"{name}-role",
-            description=f"Function {self.function_name}: settle executions, publish the stack's state",
-            # The Lambda guide ("Defining Lambda function permissions with an execution role") has no source condition.
-            trust=service_trust(environment, "lambda", source_account=False),
-            parent=self,
-        )
         statements = pulumi.Output.all(
             data_key_arn=args.data_key_arn,
             messages_key_arn=args.messages_key_arn,
@@ -312,12 +266,6 @@ class Housekeeping(pulumi.ComponentResource):
             warning_topic_arn=args.warning_topic_arn,
             critical_topic_arn=args.critical_topic_arn,
         ).apply(lambda known: role_statements(environment, cluster_parameter_name=args.cluster_parameter_name, **known))
-        grant = aws.iam.RolePolicy(
-            f"{name}-role-policy",
-            role=role.name,
-            policy=statements.apply(lambda entries: json.dumps(policy_document(entries))),
-            opts=child,
-        )
         bundled = bundled_settings(
             environment,
             args.settings,
@@ -327,46 +275,39 @@ class Housekeeping(pulumi.ComponentResource):
             wrapper_uri=args.job.wrapper_uri,
             realm=args.realm,
         )
-        return aws.lambda_.Function(
-            f"{name}-function",
-            name=self.function_name,
+        code = FunctionCode(
+            function_name=self.function_name,
             description="Settles executions that ended unheard, and measures what no service does",
-            role=role.arn,
-            runtime=RUNTIME,
-            architectures=[ARCHITECTURE],
+            purpose="settle executions, publish the stack's state",
             handler="handler.handler",
-            code=pulumi.AssetArchive(
+            archive=pulumi.AssetArchive(
                 {
                     "handler.py": pulumi.FileAsset(str(HANDLER)),
                     "housekeeping.json": pulumi.StringAsset(json.dumps(bundled, sort_keys=True, indent=1)),
                 }
             ),
-            timeout=TIMEOUT_SECONDS,
-            memory_size=MEMORY_MEGABYTES,
-            # Nothing here is secret; the key is the stack's own so that its use can be withdrawn with the rest.
-            environment=aws.lambda_.FunctionEnvironmentArgs(
-                variables={
-                    "SUCCESS_TOPIC_ARN": args.success_topic_arn,
-                    "WARNING_TOPIC_ARN": args.warning_topic_arn,
-                    "CRITICAL_TOPIC_ARN": args.critical_topic_arn,
-                    "CERTIFICATE_EXPIRY": args.certificate_expiry,
-                }
-            ),
-            kms_key_arn=args.data_key_arn,
+            variables={
+                "SUCCESS_TOPIC_ARN": args.success_topic_arn,
+                "WARNING_TOPIC_ARN": args.warning_topic_arn,
+                "CRITICAL_TOPIC_ARN": args.critical_topic_arn,
+                "CERTIFICATE_EXPIRY": args.certificate_expiry,
+            },
+            statements=statements,
             # A status that could not be settled, after Lambda's own tries, is told; the schedule settles it later.
-            dead_letter_config=aws.lambda_.FunctionDeadLetterConfigArgs(target_arn=args.critical_topic_arn),
-            vpc_config=aws.lambda_.FunctionVpcConfigArgs(
-                subnet_ids=list(args.subnet_ids), security_group_ids=[args.security_group_id]
-            ),
-            tracing_config=aws.lambda_.FunctionTracingConfigArgs(mode="Active"),
-            logging_config=aws.lambda_.FunctionLoggingConfigArgs(
-                log_format="JSON",
-                log_group=log_group.name,
-                application_log_level="INFO",
-                system_log_level="WARN",
-            ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[grant, log_group]),
+            dead_letter_arn=args.critical_topic_arn,
+            timeout_seconds=TIMEOUT_SECONDS,
+            memory_megabytes=MEMORY_MEGABYTES,
         )
+        place = FunctionPlace(
+            environment=environment,
+            subnet_ids=args.subnet_ids,
+            security_group_id=args.security_group_id,
+            data_key_arn=args.data_key_arn,
+            logs_key_arn=args.logs_key_arn,
+            log_retention_days=args.settings.log_retention_days,
+        )
+        function, _ = create_function(name, code, place, parent=self)
+        return function
 
     def _call(
         self,

@@ -59,7 +59,7 @@ def ledger_statements(
             "DecryptLedger",
             ["kms:Decrypt"],
             [data_key_arn],
-            condition={"StringEquals": {"kms:ViaService": f"dynamodb.{environment.region}.{environment.dns_suffix}"}},
+            condition=environment.through("dynamodb"),
         ),
     ]
     if index_actions:

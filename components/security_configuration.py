@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from jsonschema import Draft202012Validator
+
 from components.iam import Document
-from components.json_schema import Draft202012Validator
 from settings import BucketEncryptionSettings, EmrfsRoleMappingSettings, KerberosSettings
 
 KDC_PORT = 88

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.json_schema import Draft202012Validator
+from jsonschema import Draft202012Validator
 
 
 def schema_mistakes(document: Any, schema: Mapping[str, Any]) -> Iterator[str]:
