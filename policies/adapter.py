@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, cast
 
@@ -33,10 +33,15 @@ def pulumi_policies(rules: Sequence[Rule], exceptions: Sequence[ResourceExceptio
     """All rules as policies of one pack, which share one ledger."""
     ledger, copies = Ledger(exceptions), _Copies()
     for rule in rules:
-        yield _policy(rule, ledger, copies)
-    yield _undecided_policy(ledger)
-    yield _exceptions_policy(ledger)
-    yield _summary_policy(ledger)
+        yield _marked(_policy(rule, ledger, copies), rule.types if rule.resource_check is not None else frozenset())
+    for policy in (_undecided_policy(ledger), _exceptions_policy(ledger), _summary_policy(ledger)):
+        yield _marked(policy, frozenset())
+
+
+def _marked(policy: Policy, types: frozenset[str]) -> Policy:
+    """The policy, of which `decoding` knows that it only reads its arguments, and which types it judges (none: all)."""
+    cast("Any", policy).judged_types = types
+    return policy
 
 
 def settings_of(rule: Rule, configured: Mapping[str, Any] | None) -> Settings:
@@ -122,12 +127,9 @@ def _policy(rule: Rule, ledger: Ledger, copies: _Copies) -> Policy:
 
     if rule.resource_check is None:
         return StackValidationPolicy(validate=validate_stack, **_about(rule))
-    policy: Any = ResourceValidationPolicy(
+    return ResourceValidationPolicy(
         validate=validate_resource, remediate=cast("Any", remediate) if rule.remedy else None, **_about(rule)
     )
-    policy.judged_types = rule.types
-    """Lets `decoding` pass it over for other types; `validate_resource` looks by itself too."""
-    return policy
 
 
 def remedied(properties: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,35 +172,29 @@ def _about(rule: Rule) -> dict[str, Any]:
 
 @dataclass
 class _Copies:
-    """Resources and stacks that were copied already.
+    """The resource and the stack that were copied last.
 
     The SDK asks each policy about each resource; when `decoding` is at work it hands all of them the same properties.
     These are kept beside the copy, so that their identity is not given to others. Several threads may ask at once:
     then one copies in vain.
     """
 
-    _resources: dict[int, tuple[object, Resource]] = field(default_factory=dict[int, tuple[object, Resource]])
-    _stack: tuple[tuple[object, ...], Stack] | None = None
+    _resource: tuple[object, Resource] | None = None
+    _stack: tuple[object, Stack] | None = None
 
     def resource(self, args: ResourceValidationArgs) -> Resource:
         """The resource of a request."""
-        found = self._resources.get(id(args.props))
-        if found is None:
-            if len(self._resources) >= _MOST_COPIES:
-                self._resources.clear()
-            found = self._resources[id(args.props)] = (args.props, _checked(args))
-        return found[1]
+        kept = self._resource
+        if kept is None or kept[0] is not args.props:
+            kept = self._resource = (args.props, _checked(args))
+        return kept[1]
 
     def stack(self, args: StackValidationArgs) -> Stack:
         """The stack of a request."""
-        given = tuple(resource.props for resource in args.resources)
         kept = self._stack
-        if kept is None or [id(props) for props in kept[0]] != [id(props) for props in given]:
-            kept = self._stack = (given, Stack(_made(resource) for resource in args.resources))
+        if kept is None or kept[0] is not args.resources:
+            kept = self._stack = (args.resources, Stack(_made(resource) for resource in args.resources))
         return kept[1]
-
-
-_MOST_COPIES: Final = 10_000
 
 
 def _checked(args: ResourceValidationArgs) -> Resource:

@@ -130,7 +130,7 @@ def find_in_text(written: str, assignments: bool) -> Iterator[str]:
         yield "a private key"
     if _TOKEN.search(written):
         yield "an access token"
-    if any(is_literal(match.group(1)) for match in _URL.finditer(written)):
+    if "://" in written and any(is_literal(match.group(1)) for match in _URL.finditer(written)):
         yield "a password in an address"
     if assignments and any(is_literal(match.group(1)) for match in _ASSIGNMENT.finditer(written)):
         yield "a password"

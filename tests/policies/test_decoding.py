@@ -8,24 +8,22 @@ from typing import Any
 import pulumi_policy.policy as sdk
 import pytest
 
-from policies.decoding import decode_once, remember
+from policies.decoding import decode_once
 from policies.registry import RULES
 from tests.policies.harness import UNKNOWN, Engine, R, Secret
-
-STEPS = ("json_format", "deserialize_properties", "unknown_checking_proxy")
 
 
 @pytest.fixture
 def _sdk_restored() -> Iterator[None]:
-    """Put the SDK's own steps back."""
-    before = {step: getattr(sdk, step) for step in STEPS}
+    """Put the SDK's own methods back."""
     servicer: Any = sdk._PolicyAnalyzerServicer
-    methods = {name: value for name, value in vars(servicer).items() if callable(value)}
+    before = dict(vars(servicer))
     yield
-    for step, value in before.items():
-        setattr(sdk, step, value)
-    for name, value in methods.items():
-        setattr(servicer, name, value)
+    for name in set(vars(servicer)) - set(before):
+        delattr(servicer, name)
+    for name, value in before.items():
+        if callable(value):
+            setattr(servicer, name, value)
 
 
 def resources() -> list[R]:
@@ -71,31 +69,47 @@ def test_each_message_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_sdk_restored")
 def test_it_is_done_only_once() -> None:
     decode_once()
-    first = [getattr(sdk, step) for step in STEPS]
+    servicer: Any = sdk._PolicyAnalyzerServicer
+    first = servicer.Analyze
     decode_once()
-    assert [getattr(sdk, step) for step in STEPS] == first
+    assert servicer.Analyze is first
 
 
 @pytest.mark.usefixtures("_sdk_restored")
-def test_what_a_remediation_may_write_to_is_its_own() -> None:
+def test_an_sdk_without_these_methods_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    servicer: Any = sdk._PolicyAnalyzerServicer
+    monkeypatch.delattr(servicer, "_get_policy_config")
+    before = servicer.Analyze
     decode_once()
-    values = {"a": 1}
-    assert sdk.deserialize_properties(values) is sdk.deserialize_properties(values)
-    assert sdk.deserialize_properties(values, True) is not sdk.deserialize_properties(values, True)
+    assert servicer.Analyze is before
 
 
-def test_an_sdk_without_these_steps_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(sdk, "unknown_checking_proxy")
-    before = sdk.json_format
+@pytest.mark.usefixtures("_sdk_restored")
+def test_policies_of_others_get_copies_of_their_own() -> None:
     decode_once()
-    assert sdk.json_format is before
+    given: list[Any] = []
+    others = [
+        sdk.ResourceValidationPolicy(
+            name, "Keeps.", lambda args, _: given.append(args.props), sdk.EnforcementLevel.ADVISORY
+        )
+        for name in ("one", "other")
+    ]
+    engine = Engine()
+    servicer: Any = engine.servicer
+    servicer._PolicyAnalyzerServicer__policies.extend(others)
+    engine.analyze(resources()[0], True)
+    one, other = given
+    assert one is not other, "they may write to what they get"
 
 
-def test_results_are_remembered_by_identity_not_by_value() -> None:
-    calls: list[Any] = []
-    step = remember(lambda value: calls.append(value) or len(calls))
-    one, other = [1], [1]
-    assert (step(one), step(one), step(other)) == (1, 1, 2)
+@pytest.mark.usefixtures("_sdk_restored")
+def test_the_runtime_is_configured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    configured: list[Any] = []
+    monkeypatch.setattr(sdk._PolicyAnalyzerServicer, "_configure_runtime_settings", configured.append)
+    decode_once()
+    engine = Engine()
+    engine.run(resources(), True)
+    assert len(configured) == 1
 
 
 def _asked(monkeypatch: pytest.MonkeyPatch, method: str) -> list[str]:
@@ -123,7 +137,7 @@ def test_only_policies_of_the_type_are_asked(monkeypatch: pytest.MonkeyPatch) ->
         for rule in RULES
         if rule.resource_check is not None and rule.enabled and rule.judges(bucket.type)
     }
-    assert set(asked) == judging, "each that judges buckets, and no other"
+    assert set(asked) - {"keeps-its-arguments"} == judging, "each that judges buckets, and no other"
     assert len(judging) < len(RULES) / 2
 
 
