@@ -7,6 +7,8 @@ class behind the Automation API. The official CLI ships a host of its own and ne
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import queue
 import runpy
@@ -17,9 +19,10 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent import futures
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any, cast
+from typing import IO, Any, NamedTuple, NoReturn, cast
 
 import grpc
 from google.protobuf import empty_pb2
@@ -30,13 +33,85 @@ MAXIMUM_MESSAGE_BYTES = 400 << 20
 """The engine's own limit for gRPC messages: plans hold whole documents."""
 
 
+class Pack(NamedTuple):
+    """What a process needs to become a policy pack."""
+
+    arguments: list[str]
+    """Of the SDK's own starter."""
+    directory: str
+    environment: dict[str, str]
+
+
+class Spare:
+    """A forked process that waits to become a policy pack: it has the SDK in memory, which takes others long to load.
+
+    It must be made before gRPC is used and before there are threads, which a fork would lose.
+    """
+
+    def __init__(self) -> None:
+        orders, out, err = os.pipe(), os.pipe(), os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            for descriptor in (orders[1], out[0], err[0]):
+                os.close(descriptor)
+            _serve_pack(orders[0], out[1], err[1])
+        for descriptor in (orders[0], out[1], err[1]):
+            os.close(descriptor)
+        self.orders = os.fdopen(orders[1], "w")
+        self.stdout, self.stderr = os.fdopen(out[0], "rb"), os.fdopen(err[0], "rb")
+
+    def become(self, pack: Pack) -> None:
+        """Serve a policy pack."""
+        with self.orders as orders:
+            json.dump(pack, orders)
+
+    def wait(self) -> int:
+        """The exit status, once it ended."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        _signal(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        _signal(self.pid, signal.SIGKILL)
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _serve_pack(orders: int, out: int, err: int) -> NoReturn:
+    """Wait for the order, then do what ``python -u -m pulumi.policy`` does."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with os.fdopen(orders) as lines:
+        order = lines.read()
+    if not order:
+        os._exit(0)
+    pack = Pack(*json.loads(order))
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    for stream in (sys.stdout, sys.stderr):
+        cast(TextIOWrapper, stream).reconfigure(write_through=True)
+    os.environ.clear()
+    os.environ.update(pack.environment)
+    os.chdir(pack.directory)
+    sys.argv[1:] = pack.arguments
+    runpy.run_module("pulumi.policy", run_name="__main__", alter_sys=True)
+    sys.exit()
+
+
 class LanguageHost(LanguageServer):
     """Runs Python programs and policy packs for the engine."""
 
-    def __init__(self) -> None:
+    def __init__(self, spare: Spare | None = None) -> None:
         super().__init__(lambda: None)
-        self.plugins: list[subprocess.Popen[bytes]] = []
-        """Processes of policy packs."""
+        self.spares = [spare] if spare else []
+        """A process that may become a policy pack, until one did."""
+        self.plugins: list[Spare | subprocess.Popen[bytes]] = [*self.spares]
+        """Processes to end with."""
 
     def Handshake(self, request: Any, context: Any) -> Any:
         """Agree to serve."""
@@ -61,17 +136,21 @@ class LanguageHost(LanguageServer):
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
         """Run a policy pack (or another Python plugin) in a process of its own, passing on its output."""
         directory = request.info.program_directory
-        if request.kind == "analyzer":
-            command = [sys.executable, "-u", "-m", "pulumi.policy", *request.args, directory]
-            working_directory = directory
-        else:
-            command = [sys.executable, "-u", directory, *request.args]
-            working_directory = request.pwd
         environment = {**os.environ, **dict(entry.split("=", 1) for entry in request.env)}
-        process = subprocess.Popen(
-            command, cwd=working_directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        self.plugins.append(process)
+        if request.kind == "analyzer" and self.spares:
+            process = self.spares.pop()
+            process.become(Pack([*request.args, directory], directory, environment))
+        else:
+            analyzer = request.kind == "analyzer"
+            command = ["-m", "pulumi.policy", *request.args, directory] if analyzer else [directory, *request.args]
+            process = subprocess.Popen(
+                [sys.executable, "-u", *command],
+                cwd=directory if analyzer else request.pwd,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            self.plugins.append(process)
         context.add_callback(process.terminate)
         output: queue.Queue[dict[str, bytes] | None] = queue.Queue()
         for name in ("stdout", "stderr"):
@@ -124,7 +203,7 @@ def main() -> None:
         ("grpc.max_receive_message_length", MAXIMUM_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAXIMUM_MESSAGE_BYTES),
     ]
-    host = LanguageHost()
+    host = LanguageHost(Spare())
     threading.Thread(target=_leave_with, args=(os.getppid(), host), daemon=True).start()
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=16), options=options)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
