@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,12 @@ def _floor(sandbox: control.Sandbox, plan: Mapping[str, Any], stack: str) -> tup
     return floor, len(resources)
 
 
+def _program_alone() -> None:
+    """Run the program in a process of its own, on the prod stack, without the engine."""
+    record = "from tools.recorded import record; record('prod')"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", record], cwd=cli.ROOT, check=True)
+
+
 def measure(runs: int = 5) -> Figures:
     """Yield the figures."""
     policies = cli.policy_arguments("prod")
@@ -128,6 +135,10 @@ def measure(runs: int = 5) -> Figures:
         yield Figure("preview", "prod without policies over the floor", median(over), "ratio", runs=over, details=size)
         over = ratios(seconds["policies"], seconds["floor"])
         yield Figure("preview", "prod with policies over the floor", median(over), "ratio", "<= 1.5", over, size)
+        more = [a - b for a, b in zip(seconds["plain"], seconds["floor"], strict=True)]
+        yield Figure("preview", "what the program adds to the floor", median(more), "s", runs=more, details=size)
+        alone = in_turns({"alone": _program_alone}, runs, warm_up=0)["alone"]
+        yield Figure("preview", "the program alone: no engine, resources recorded", median(alone), "s", runs=alone)
         pack = [a - b for a, b in zip(seconds["policies"], seconds["plain"], strict=True)]
         yield Figure("preview", "what the policies add", median(pack), "s", "<= 0.5", pack, size)
         each = [1000 * value / count for value in pack]
