@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pulumi
 
 from components import hooks
@@ -89,7 +88,7 @@ def _wait_for_steps(emr: Any, cluster_id: str, ending: Ending, say: Callable[[st
 def hook(name: str, ending: Ending, *, region: str) -> pulumi.ResourceHook:
     """What the engine calls before it deletes a cluster."""
 
-    def act(session: boto3.Session, cluster_id: str) -> None:
-        end(session.client("emr"), cluster_id, ending, pulumi.log.info)
+    def act(clients: hooks.Clients, cluster_id: str) -> None:
+        end(clients("emr"), cluster_id, ending, pulumi.log.info)
 
     return hooks.before_delete(name, act, region=region)

@@ -12,13 +12,12 @@ the steps of the old.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pulumi
-from botocore.exceptions import ClientError
 
 from components import hooks
 
@@ -47,12 +46,20 @@ class Intake:
     """Time between two looks; `LOOK_SECONDS` is a good one."""
 
 
-def _missing(error: ClientError) -> bool:
-    """Whether something is gone already: a destroy that was stopped half-way goes on."""
-    return error.response.get("Error", {}).get("Code") in ("ResourceNotFoundException", "StateMachineDoesNotExist")
+@contextmanager
+def _if_there() -> Generator[None]:
+    """Pass over what is gone already: a destroy that was stopped half-way goes on."""
+    # Loaded here for the reason of `hooks`.
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") not in ("ResourceNotFoundException", "StateMachineDoesNotExist"):
+            raise
 
 
-def close(clients: Callable[[str], Any], mapping_id: str, intake: Intake, say: Callable[[str], object]) -> None:
+def close(clients: hooks.Clients, mapping_id: str, intake: Intake, say: Callable[[str], object]) -> None:
     """Close the intake, and wait until nothing runs.
 
     Args:
@@ -78,38 +85,26 @@ def close(clients: Callable[[str], Any], mapping_id: str, intake: Intake, say: C
         raise
 
 
-def _turn(clients: Callable[[str], Any], mapping_id: str, intake: Intake, *, on: bool) -> None:
+def _turn(clients: hooks.Clients, mapping_id: str, intake: Intake, *, on: bool) -> None:
     events, functions = clients("events"), clients("lambda")
     for rule in intake.start_rules:
-        try:
+        with _if_there():
             (events.enable_rule if on else events.disable_rule)(Name=rule)
-        except ClientError as error:
-            if not _missing(error):
-                raise
-    try:
+    with _if_there():
         functions.update_event_source_mapping(UUID=mapping_id, Enabled=on)
-    except ClientError as error:
-        if not _missing(error):
-            raise
 
 
 def _state(functions: Any, mapping_id: str) -> str:
-    try:
+    with _if_there():
         return functions.get_event_source_mapping(UUID=mapping_id)["State"]
-    except ClientError as error:
-        if not _missing(error):
-            raise
-        return "Disabled"
+    return "Disabled"
 
 
 def _running(machines: Any, arn: str) -> list[str]:
-    try:
+    with _if_there():
         pages = machines.get_paginator("list_executions").paginate(stateMachineArn=arn, statusFilter="RUNNING")
         return [execution["name"] for page in pages for execution in page["executions"]]
-    except ClientError as error:
-        if not _missing(error):
-            raise
-        return []
+    return []
 
 
 def _wait(machines: Any, functions: Any, mapping_id: str, intake: Intake, say: Callable[[str], object]) -> None:
@@ -135,14 +130,7 @@ def _wait(machines: Any, functions: Any, mapping_id: str, intake: Intake, say: C
 def hook(name: str, intake: Intake, *, region: str) -> pulumi.ResourceHook:
     """What the engine calls before it deletes the event source."""
 
-    def act(session: boto3.Session, mapping_id: str) -> None:
-        made: dict[str, Any] = {}
-
-        def clients(service: str) -> Any:
-            if service not in made:
-                made[service] = session.client(service)  # pyright: ignore[reportCallIssue, reportArgumentType]
-            return made[service]
-
+    def act(clients: hooks.Clients, mapping_id: str) -> None:
         close(clients, mapping_id, intake, pulumi.log.info)
 
     return hooks.before_delete(name, act, region=region)
