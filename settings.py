@@ -727,6 +727,10 @@ class ClusterSettings(SettingsModel):
     core_scale_in: bool = False
     """Lets automatic scaling take core nodes away when HDFS is nearly empty. Their blocks move first, which takes long
     and fails when HDFS fills meanwhile; leave it off unless core nodes are the larger part of the bill."""
+    hdfs_replication: int | None = Field(default=None, ge=1, le=3)
+    """Copies of each HDFS block, not more than there always are core nodes. Absent: 2, and 1 where a single core node
+    is sure. EMR's own default hangs on the number of nodes; this does not, so that a group that grows stays. Changing it
+    replaces the cluster."""
     task: InstanceGroupSettings = InstanceGroupSettings(
         instance_type="m5.xlarge", instance_count=0, scaling=ScalingSettings(minimum=0, maximum=4)
     )
@@ -768,6 +772,11 @@ class ClusterSettings(SettingsModel):
         return (*named, *([archive.uri.split("/")[2]] if archive else []))
 
     @property
+    def fewest_core_nodes(self) -> int:
+        """Core nodes that there always are."""
+        return self.core.scaling.minimum if self.core.scaling else self.core.instance_count
+
+    @property
     def most_nodes(self) -> int:
         """Nodes that the cluster may come to have."""
         workers = sum(group.most_instances for group in (self.core, self.task))
@@ -793,6 +802,11 @@ class ClusterSettings(SettingsModel):
                 mistakes.append(f"{name}.spotBidPrice is set: losing a {name} node loses HDFS or the cluster")
         if core.scaling is not None and core.scaling.minimum < 1:
             mistakes.append("core.scaling.minimum is 0: HDFS needs a core node")
+        if self.hdfs_replication is not None and self.hdfs_replication > max(1, self.fewest_core_nodes):
+            mistakes.append(
+                f"hdfsReplication is {self.hdfs_replication}: only {self.fewest_core_nodes} core nodes are sure, and no "
+                "node holds a block twice"
+            )
         if self.core_scale_in and core.scaling is None:
             mistakes.append("coreScaleIn is true, but core.scaling is absent: nothing scales core nodes")
         if mistakes:

@@ -272,29 +272,22 @@ def _tez(release: Release, installed: frozenset[str]) -> Iterable[Property]:
         )
 
 
-def _fewest_core_nodes(settings: ClusterSettings) -> int:
-    return settings.core.scaling.minimum if settings.core.scaling else settings.core.instance_count
-
-
 def replication(settings: ClusterSettings) -> int:
-    """Copies of each HDFS block: ours with two or three core nodes, EMR's default by the nodes at launch otherwise.
+    """Copies of each HDFS block.
 
-    Source: EMR Release Guide, "HDFS configuration" (1 with one to three core nodes, 2 up to nine, 3 from ten on).
+    EMR's default is 1 with one to three core nodes, 2 up to nine, 3 from ten on (EMR Release Guide, "HDFS
+    configuration"). Followed here, a core group that grows from three to four would be another cluster.
     """
-    if 2 <= _fewest_core_nodes(settings) <= 3:
-        return 2
-    launched = settings.core.instance_count
-    return 1 if launched < 4 else 2 if launched < 10 else 3
+    return settings.hdfs_replication or min(2, max(1, settings.fewest_core_nodes))
 
 
 def _hadoop(settings: ClusterSettings) -> Iterable[Property]:
-    if 2 <= _fewest_core_nodes(settings) <= 3:
-        yield Property(
-            "hdfs-site",
-            "dfs.replication",
-            str(replication(settings)),
-            "EMR keeps one copy of each block with fewer than four core nodes: one lost disk would lose running steps.",
-        )
+    yield Property(
+        "hdfs-site",
+        "dfs.replication",
+        str(replication(settings)),
+        "EMR keeps one copy of each block with fewer than four core nodes: one lost disk would lose running steps.",
+    )
     yield Property(
         "yarn-site",
         "yarn.resourcemanager.nodemanager-graceful-decommission-timeout-secs",

@@ -281,7 +281,7 @@ def facts_of(settings: ClusterSettings, release: Release) -> ClusterFacts:
         custom_scaling=settings.core.scaling is not None or settings.task.scaling is not None,
         managed_scaling=settings.managed_scaling is not None,
         core_scale_in=settings.core_scale_in,
-        core_minimum=settings.core.scaling.minimum if settings.core.scaling else settings.core.instance_count,
+        core_minimum=settings.fewest_core_nodes,
         replication=replication(settings),
         auto_termination=False,
         instance_types={

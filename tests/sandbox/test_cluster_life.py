@@ -1,8 +1,7 @@
 """The life of a cluster, on the real engine: what a change of each setting does, and that it does it once.
 
-A program of the cluster and an intake alone, so that an update takes seconds. Each row changes a few settings, told
-apart by the properties that the engine names; it does the row's operations and nothing else, so whatever an earlier row
-left undone would show in the next.
+A program of the cluster and an intake alone, so that an update takes seconds. What changes in it stands in
+`cluster_changes`: the engine does that and nothing else, so whatever one update left undone would show in the next.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ from cryptography.x509.verification import PolicyBuilder, Store
 from components.certificates import CERTIFICATE_CHAIN, PRIVATE_KEY, TRUSTED_CERTIFICATES
 from sandbox import control
 from sandbox.engine import environment
+from tests.sandbox.cluster_changes import CLUSTER, PASSWORDS, SETTINGS, UPDATES, Update, operations, places
 from tools import cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,74 +104,6 @@ PROGRAM = """
     pulumi.export("parameter", cluster.cluster_parameter_name)
 """
 
-NODES = {"instanceType": "m5.xlarge"}
-SETTINGS: dict[str, Any] = {
-    "terminationProtection": False,
-    "core": {**NODES, "instanceCount": 2, "scaling": {"minimum": 2, "maximum": 4}},
-    "task": {**NODES, "instanceCount": 1, "scaling": {"minimum": 0, "maximum": 4}},
-}
-CLUSTER, TASK = "cluster-emr", "cluster-task"
-SPOT = {**NODES, "spotBidPrice": "0.2"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One update that changes a few settings, each of which shows in a property of its own."""
-
-    settings: str
-    change: dict[str, Any]
-    operations: dict[str, str]
-    """What the engine does, by resource: update, replace, create or delete, and for which properties."""
-
-
-ROWS = (
-    Row(
-        "stepConcurrency core.scaling core.instanceCount task.scaling",
-        {
-            "stepConcurrency": 8,
-            # The number is automatic scaling's once the group lives.
-            "core": {**NODES, "instanceCount": 3, "scaling": {"minimum": 2, "maximum": 6}},
-            "task": {**SETTINGS["task"], "scaling": {"minimum": 0, "maximum": 8}},
-        },
-        {CLUSTER: "update coreInstanceGroup.autoscalingPolicy stepConcurrencyLevel", TASK: "update autoscalingPolicy"},
-    ),
-    Row(
-        "task.spotBidPrice release metadataHopLimit",
-        {
-            # Spot task nodes need YARN's node labels, which are a configuration of the cluster. This release differs
-            # in none.
-            "task": {**SPOT, "scaling": {"minimum": 0, "maximum": 8}, "instanceCount": 1},
-            "release": "emr-6.15.0",
-            "metadataHopLimit": 2,
-        },
-        {
-            CLUSTER: "replace configurationsJson releaseLabel securityConfiguration",
-            "cluster-security": "replace configuration name",
-            TASK: "replace bidPrice clusterId",
-            "cluster-id": "update value",
-        },
-    ),
-    Row(
-        "managedScaling",
-        {"managedScaling": {"minimum": 2, "maximum": 6}, "core": {**NODES, "instanceCount": 3}, "task": SPOT},
-        {
-            CLUSTER: "update coreInstanceGroup.autoscalingPolicy",
-            TASK: "delete",
-            f"{TASK}-fixed": "create",
-            "cluster-managed-scaling": "create",
-        },
-    ),
-    Row(
-        "managedScaling terminationProtection",
-        {"managedScaling": {"minimum": 2, "maximum": 8}, "terminationProtection": True},
-        {
-            CLUSTER: "update terminationProtection",
-            "cluster-managed-scaling": "replace computeLimits[0].maximumCapacityUnits "
-            "computeLimits[0].maximumCoreCapacityUnits computeLimits[0].maximumOndemandCapacityUnits",
-        },
-    ),
-)
-
 
 @dataclass
 class Life:
@@ -205,20 +137,30 @@ class Life:
     def up(self, **change: Any) -> dict[str, str]:
         """Change settings, update, and tell what the engine did, by resource."""
         self.write(**change)
-        log = self.directory / f"up-{time.time_ns()}.events"
-        self.pulumi("up", "--yes", "--skip-preview", "--event-log", str(log))
+        return self.operations("up", "--yes", "--skip-preview")
+
+    def operations(self, *arguments: str) -> dict[str, str]:
+        """What the engine does in an operation, by resource, as `cluster_changes.Change.shows` tells it."""
+        log = self.directory / f"{time.time_ns()}.events"
+        self.pulumi(*arguments, "--event-log", str(log))
         done: dict[str, str] = {}
-        why: dict[str, set[str]] = {}
+        why: dict[str, dict[str, set[str]]] = {}
         for line in log.read_text().splitlines():
             event = json.loads(line)
             metadata = (event.get("resOutputsEvent") or event.get("resourcePreEvent") or {}).get("metadata")
-            if metadata is None or metadata["op"] == "same":
+            if metadata is None or metadata["op"] == "same" or metadata["type"].startswith("pulumi:providers:"):
                 continue
             name = metadata["urn"].rsplit("::", 1)[1]
             replaces = "replace" in metadata["op"]
-            why.setdefault(name, set()).update(metadata.get("detailedDiff") or ())
             done[name] = "replace" if replaces or done.get(name) == "replace" else metadata["op"]
-        return {name: " ".join([operation, *sorted(why[name])]) for name, operation in done.items()}
+            for path, difference in (metadata.get("detailedDiff") or {}).items():
+                before, after = (_at(path, metadata[side]["inputs"]) for side in ("old", "new"))
+                forces = "replace" if difference["diffKind"].endswith("-replace") else "update"
+                why.setdefault(name, {}).setdefault(forces, set()).update(places(path, before, after))
+        return {
+            name: operations(why[name]) if operation in ("update", "replace") else operation
+            for name, operation in done.items()
+        }
 
     def client(self, service: str) -> Any:
         known = self.environment
@@ -247,6 +189,12 @@ class Life:
         return self.client("emr").describe_cluster(ClusterId=cluster)["Cluster"]["Status"]["State"]
 
 
+def _at(path: str, inputs: Any) -> Any:
+    for part in path.split("."):
+        inputs = inputs.get(part) if isinstance(inputs, dict) else None
+    return inputs
+
+
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     directory = tmp_path_factory.mktemp("program")
@@ -256,6 +204,8 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
         life = Life(directory, {**os.environ, **environment(sandbox)})
         life.pulumi("stack", "init", "test")
         life.pulumi("config", "set", "aws:region", "eu-west-1")
+        for secret in PASSWORDS:
+            life.client("secretsmanager").create_secret(Name=secret, SecretString="said-by-their-owner")
         life.up(**SETTINGS)
         yield life
 
@@ -292,13 +242,19 @@ def test_the_uploaded_certificate_is_good_for_every_node(life: Life) -> None:
     assert private not in text
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.settings)
-def test_settings_do_what_the_table_says(life: Life, row: Row) -> None:
+@pytest.mark.parametrize("update", UPDATES, ids=lambda update: update.changes[0].entry)
+def test_settings_do_what_the_page_says(life: Life, update: Update) -> None:
+    settings = life.settings
+    life.settings = update.after(settings)
+    if not update.done:
+        life.write()
+        life.settings = settings
+        assert life.operations("preview") == update.shows, "docs/cluster.md says otherwise"
+        return
     before = life.outputs()["cluster"]
-    done = life.up(**row.change)
-    assert done == row.operations, f"docs/cluster.md says otherwise of {row.change}"
+    assert life.up() == update.shows, "docs/cluster.md says otherwise"
     after = life.outputs()["cluster"]
-    if done.get(CLUSTER, "").startswith("replace"):
+    if CLUSTER in update.shows and update.shows[CLUSTER].startswith("replace"):
         assert life.state(before).startswith("TERMINATED")
         published = life.client("ssm").get_parameter(Name=life.outputs()["parameter"])["Parameter"]["Value"]
         assert published == after != before, "consumers follow the published id"

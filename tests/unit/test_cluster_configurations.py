@@ -10,8 +10,9 @@ import pytest
 from components.cluster_configurations import Property, cluster_properties, configurations
 from components.emr_release import releases
 from components.spark_sizes import cluster_sizes
-from settings import ClusterSettings, InstanceGroupSettings, ScalingSettings
+from settings import ClusterSettings, InstanceGroupSettings
 
+CORE: dict[str, Any] = {"instanceType": "m5.xlarge"}
 DEFAULT = cluster_properties(ClusterSettings(), releases()["emr-6.9.0"], cluster_sizes(ClusterSettings()))
 
 
@@ -145,22 +146,17 @@ def test_what_emr_sets_from_the_security_configuration_is_not_repeated() -> None
 
 
 @pytest.mark.parametrize(
-    ("core", "replication"),
+    ("settings", "replication"),
     [
-        (InstanceGroupSettings(instance_type="m5.xlarge", instance_count=1), None),
-        (InstanceGroupSettings(instance_type="m5.xlarge", instance_count=2), "2"),
-        (InstanceGroupSettings(instance_type="m5.xlarge", instance_count=3), "2"),
-        (InstanceGroupSettings(instance_type="m5.xlarge", instance_count=4), None),
-        (
-            InstanceGroupSettings(
-                instance_type="m5.xlarge", instance_count=4, scaling=ScalingSettings(minimum=1, maximum=8)
-            ),
-            None,
-        ),
+        ({"core": CORE | {"instanceCount": 1}}, "1"),
+        ({"core": CORE | {"instanceCount": 2}}, "2"),
+        ({"core": CORE | {"instanceCount": 12}}, "2"),
+        ({"core": CORE | {"instanceCount": 4, "scaling": {"minimum": 1, "maximum": 8}}}, "1"),
+        ({"core": CORE | {"instanceCount": 12}, "hdfsReplication": 3}, "3"),
     ],
 )
-def test_small_clusters_keep_two_copies_of_a_block(core: InstanceGroupSettings, replication: str | None) -> None:
-    assert rendered(core=core).get("hdfs-site", {}).get("dfs.replication") == replication
+def test_blocks_have_two_copies_where_two_nodes_are_sure(settings: dict[str, Any], replication: str) -> None:
+    assert rendered(**settings)["hdfs-site"]["dfs.replication"] == replication, "or a grown group is another cluster"
 
 
 def test_drivers_stay_off_spot_instances() -> None:

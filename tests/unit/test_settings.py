@@ -237,6 +237,7 @@ def test_a_slip_of_type_is_told_in_words(groups: dict[str, Any], said: str) -> N
             "realm is set beside externalKdc",
         ),
         ({"cluster": {"coreScaleIn": True}}, "cluster", "nothing scales core nodes"),
+        ({"cluster": {"hdfsReplication": 3}}, "cluster.hdfsReplication", "only 2 core nodes are sure"),
         (
             {"cluster": {"managedScaling": {"minimum": 2, "maximum": 4, "maximumCore": 5}}},
             "cluster.managedScaling",
