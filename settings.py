@@ -729,7 +729,7 @@ class ClusterSettings(SettingsModel):
     and fails when HDFS fills meanwhile; leave it off unless core nodes are the larger part of the bill."""
     hdfs_replication: int | None = Field(default=None, ge=1, le=3)
     """Copies of each HDFS block, not more than there always are core nodes. Absent: 2, and 1 where a single core node
-    is sure. EMR's own default hangs on the number of nodes; this does not, so that a group that grows stays. Changing it
+    is sure. EMR's own default hangs on the number of nodes; this does not, so that a group may grow. Changing it
     replaces the cluster."""
     task: InstanceGroupSettings = InstanceGroupSettings(
         instance_type="m5.xlarge", instance_count=0, scaling=ScalingSettings(minimum=0, maximum=4)
@@ -804,8 +804,8 @@ class ClusterSettings(SettingsModel):
             mistakes.append("core.scaling.minimum is 0: HDFS needs a core node")
         if self.hdfs_replication is not None and self.hdfs_replication > max(1, self.fewest_core_nodes):
             mistakes.append(
-                f"hdfsReplication is {self.hdfs_replication}: only {self.fewest_core_nodes} core nodes are sure, and no "
-                "node holds a block twice"
+                f"hdfsReplication is {self.hdfs_replication}: only {self.fewest_core_nodes} core nodes are sure, and "
+                "no node holds a block twice"
             )
         if self.core_scale_in and core.scaling is None:
             mistakes.append("coreScaleIn is true, but core.scaling is absent: nothing scales core nodes")

@@ -5,7 +5,8 @@ The questions are provider functions, asked in preview already; the judgement is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 
@@ -13,6 +14,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.environment import AwsEnvironment
+from components.lookups import all_of, ask, everything
 from settings import ExistingVpcSettings
 
 EMR_TAG = {"for-use-with-amazon-emr-managed-policies": "true"}
@@ -78,24 +80,45 @@ class ExistingNetwork:
 def look_up(
     settings: ExistingVpcSettings, gateways: Sequence[str], interfaces: Sequence[str], opts: pulumi.InvokeOptions
 ) -> ExistingNetwork:
-    """Ask AWS about the VPC, its subnets, their routes and its endpoints."""
-    vpc = aws.ec2.get_vpc(id=settings.vpc_id, opts=opts)
-    options = aws.ec2.get_vpc_dhcp_options(dhcp_options_id=vpc.dhcp_options_id, opts=opts)
-    endpoints = {
-        **{service: _endpoint(settings.vpc_id, service, "Gateway", opts) for service in gateways},
-        **{service: _endpoint(settings.vpc_id, service, "Interface", opts) for service in interfaces},
-    }
+    """Ask AWS about the VPC, its subnets, their routes and its endpoints, as far as it goes at once."""
+    return everything(_look_up(settings, gateways, interfaces, opts))
+
+
+async def _look_up(
+    settings: ExistingVpcSettings, gateways: Sequence[str], interfaces: Sequence[str], opts: pulumi.InvokeOptions
+) -> ExistingNetwork:
+    vpc = asyncio.ensure_future(ask("aws:ec2/getVpc:getVpc", {"id": settings.vpc_id}, aws.ec2.GetVpcResult, opts))
+    kinds = {**dict.fromkeys(gateways, "Gateway"), **dict.fromkeys(interfaces, "Interface")}
+    # Each of the four goes on by itself; what they have in common is the VPC.
+    facts = asyncio.ensure_future(_vpc(settings.vpc_id, vpc, opts))
+    subnets = asyncio.ensure_future(all_of(_subnet(name, vpc, opts) for name in settings.private_subnet_ids))
+    endpoints = asyncio.ensure_future(
+        all_of(_endpoint(settings.vpc_id, service, kind, opts) for service, kind in kinds.items())
+    )
+    await all_of([facts, subnets, endpoints])
+    found = zip(kinds, endpoints.result(), strict=True)
     return ExistingNetwork(
-        vpc=VpcFacts(
-            vpc_id=settings.vpc_id,
-            cidr_block=vpc.cidr_block,
-            dns_support=vpc.enable_dns_support,
-            dns_hostnames=vpc.enable_dns_hostnames,
-            domain_name=options.domain_name,
-            domain_name_servers=tuple(options.domain_name_servers),
-        ),
-        subnets=tuple(_subnet(identifier, vpc.main_route_table_id, opts) for identifier in settings.private_subnet_ids),
-        endpoints={service: endpoint for service, endpoint in endpoints.items() if endpoint is not None},
+        vpc=facts.result(),
+        subnets=tuple(subnets.result()),
+        endpoints={service: endpoint for service, endpoint in found if endpoint is not None},
+    )
+
+
+async def _vpc(vpc_id: str, found: Awaitable[aws.ec2.GetVpcResult], opts: pulumi.InvokeOptions) -> VpcFacts:
+    vpc = await found
+    options = await ask(
+        "aws:ec2/getVpcDhcpOptions:getVpcDhcpOptions",
+        {"dhcpOptionsId": vpc.dhcp_options_id},
+        aws.ec2.GetVpcDhcpOptionsResult,
+        opts,
+    )
+    return VpcFacts(
+        vpc_id=vpc_id,
+        cidr_block=vpc.cidr_block,
+        dns_support=vpc.enable_dns_support,
+        dns_hostnames=vpc.enable_dns_hostnames,
+        domain_name=options.domain_name,
+        domain_name_servers=tuple(options.domain_name_servers),
     )
 
 
@@ -105,14 +128,23 @@ def _none_or_raise(error: Exception, words: Sequence[str]) -> None:
         raise error
 
 
-def _subnet(identifier: str, main_route_table_id: str, opts: pulumi.InvokeOptions) -> SubnetFacts:
-    subnet = aws.ec2.get_subnet(id=identifier, opts=opts)
+async def _route_table(
+    subnet_id: str, vpc: Awaitable[aws.ec2.GetVpcResult], opts: pulumi.InvokeOptions
+) -> aws.ec2.GetRouteTableResult:
+    token, kind = "aws:ec2/getRouteTable:getRouteTable", aws.ec2.GetRouteTableResult
     try:
-        table = aws.ec2.get_route_table(subnet_id=identifier, opts=opts)
+        return await ask(token, {"subnetId": subnet_id}, kind, opts)
     except Exception as error:
         # A subnet without a table of its own follows the VPC's main one.
         _none_or_raise(error, ("query returned no results", "couldn't find resource"))
-        table = aws.ec2.get_route_table(route_table_id=main_route_table_id, opts=opts)
+        return await ask(token, {"routeTableId": (await vpc).main_route_table_id}, kind, opts)
+
+
+async def _subnet(identifier: str, vpc: Awaitable[aws.ec2.GetVpcResult], opts: pulumi.InvokeOptions) -> SubnetFacts:
+    asked = asyncio.ensure_future(ask("aws:ec2/getSubnet:getSubnet", {"id": identifier}, aws.ec2.GetSubnetResult, opts))
+    routes = asyncio.ensure_future(_route_table(identifier, vpc, opts))
+    await all_of([asked, routes])
+    subnet, table = asked.result(), routes.result()
     targets = [
         next(target for target in (*_targets(route), "another target") if target)
         for route in table.routes
@@ -135,12 +167,16 @@ def _targets(route: aws.ec2.outputs.GetRouteTableRouteResult) -> tuple[str, ...]
     return (route.gateway_id, route.nat_gateway_id, route.transit_gateway_id, route.network_interface_id)
 
 
-def _endpoint(vpc_id: str, service: str, kind: str, opts: pulumi.InvokeOptions) -> EndpointFacts | None:
-    name = aws.ec2.get_vpc_endpoint_service(service=service, service_type=kind, opts=opts).service_name
+async def _endpoint(vpc_id: str, service: str, kind: str, opts: pulumi.InvokeOptions) -> EndpointFacts | None:
+    offered = await ask(
+        "aws:ec2/getVpcEndpointService:getVpcEndpointService",
+        {"service": service, "serviceType": kind},
+        aws.ec2.GetVpcEndpointServiceResult,
+        opts,
+    )
+    wanted = {"vpcId": vpc_id, "serviceName": offered.service_name, "vpcEndpointType": kind, "state": "available"}
     try:
-        found = aws.ec2.get_vpc_endpoint(
-            vpc_id=vpc_id, service_name=name, vpc_endpoint_type=kind, state="available", opts=opts
-        )
+        found = await ask("aws:ec2/getVpcEndpoint:getVpcEndpoint", wanted, aws.ec2.GetVpcEndpointResult, opts)
     except Exception as error:
         _none_or_raise(error, NO_SUCH_ENDPOINT)
         return None

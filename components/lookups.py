@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Hashable, Mapping
-from typing import TypeVar
+import importlib.metadata
+from collections.abc import Awaitable, Hashable, Iterable, Mapping
+from typing import Any, TypeVar, cast
 
 import pulumi
 
@@ -13,6 +14,21 @@ from pulumi.runtime.sync_await import _sync_await  # pyright: ignore[reportPriva
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
+
+
+def ask(token: str, arguments: Mapping[str, Any], kind: type[T], opts: pulumi.InvokeOptions) -> Awaitable[T]:
+    """Ask a function of the AWS provider, to wait for the answer with others.
+
+    The generated function waits for its own answer; an error of its output form would end the program.
+
+    Args:
+        token: The function's.
+        arguments: By the provider's names.
+        kind: The SDK's class of the answer.
+        opts: Whose provider is asked.
+    """
+    version = pulumi.InvokeOptions(version=importlib.metadata.version("pulumi-aws"))
+    return pulumi.runtime.invoke_async(token, dict(arguments), pulumi.InvokeOptions.merge(version, opts), kind)
 
 
 def together(questions: Mapping[K, Awaitable[T]]) -> dict[K, T | Exception]:
@@ -30,6 +46,20 @@ def together(questions: Mapping[K, Awaitable[T]]) -> dict[K, T | Exception]:
             raise answer
         found[key] = answer
     return found
+
+
+def everything(answer: Awaitable[T]) -> T:
+    """Wait for one answer that is made of many (see `all_of`)."""
+    return _sync_await(answer)
+
+
+async def all_of(questions: Iterable[Awaitable[T]]) -> list[T]:
+    """The answers to questions that are asked at once; the first error only when the others have come."""
+    answers = await asyncio.gather(*questions, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return cast(list[T], answers)
 
 
 def answered(answer: T | Exception) -> T:

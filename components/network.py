@@ -8,7 +8,6 @@ empty, so that what names neither subnet nor group gets nowhere.
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import TypeVar
 import pulumi
 import pulumi_aws as aws
 
-from components import existing_network, network_acls, security_rules
+from components import existing_network, lookups, network_acls, security_rules
 from components.address_plan import DoesNotFit, check_room, plan_addresses
 from components.endpoint_policies import account_only, dynamodb_endpoint, s3_endpoint
 from components.environment import AwsEnvironment
@@ -478,12 +477,11 @@ class SecureVpc(pulumi.ComponentResource):
 
     def _ask_for_services(self) -> dict[tuple[str, str], aws.ec2.GetVpcEndpointServiceResult | Exception]:
         """Names and zones of the endpoint services in this region: not all are ``com.amazonaws.<region>.<service>``."""
-        # The generated function waits for each answer; an error of its output form would end the program.
         ask = functools.partial(
-            pulumi.runtime.invoke_async,
+            lookups.ask,
             "aws:ec2/getVpcEndpointService:getVpcEndpointService",
-            opts=pulumi.InvokeOptions(parent=self, version=importlib.metadata.version("pulumi-aws")),
-            typ=aws.ec2.GetVpcEndpointServiceResult,
+            kind=aws.ec2.GetVpcEndpointServiceResult,
+            opts=pulumi.InvokeOptions(parent=self),
         )
         wanted = [
             *((service, "Gateway") for service in (security_rules.S3, security_rules.DYNAMODB)),

@@ -111,28 +111,6 @@ pipeline = PipelineStateMachine(
     ),
     here,
 )
-dispatcher = ObjectDispatcher(
-    "dispatcher",
-    ObjectDispatcherArgs(
-        settings=settings.orchestration,
-        environment=environment,
-        datasets=settings.datasets,
-        raw=buckets.raw,
-        scripts=buckets.scripts,
-        processed=buckets.processed,
-        database_name=catalog.database_name,
-        state_machine_arn=pipeline.state_machine_arn,
-        state_machine_alias_arn=pipeline.alias_arn,
-        job=job.reference,
-        ledger_table=ledger.table_name,
-        data_key_arn=keys.data_key_arn,
-        messages_key_arn=keys.messages_key_arn,
-        logs_key_arn=keys.logs_key_arn,
-        subnet_ids=network.private_subnet_ids,
-        security_group_id=network.function_security_group_id,
-    ),
-    here,
-)
 housekeeping = Housekeeping(
     "housekeeping",
     HousekeepingArgs(
@@ -153,6 +131,31 @@ housekeeping = Housekeeping(
         logs_key_arn=keys.logs_key_arn,
         subnet_ids=network.private_subnet_ids,
         security_group_id=network.function_security_group_id,
+    ),
+    here,
+)
+dispatcher = ObjectDispatcher(
+    "dispatcher",
+    ObjectDispatcherArgs(
+        settings=settings.orchestration,
+        environment=environment,
+        datasets=settings.datasets,
+        raw=buckets.raw,
+        scripts=buckets.scripts,
+        processed=buckets.processed,
+        database_name=catalog.database_name,
+        state_machine_arn=pipeline.state_machine_arn,
+        state_machine_alias_arn=pipeline.alias_arn,
+        job=job.reference,
+        ledger_table=ledger.table_name,
+        data_key_arn=keys.data_key_arn,
+        messages_key_arn=keys.messages_key_arn,
+        logs_key_arn=keys.logs_key_arn,
+        subnet_ids=network.private_subnet_ids,
+        security_group_id=network.function_security_group_id,
+        # The intake comes last and goes first: it closes, and runs end, before anything that they need is deleted.
+        drain_minutes=settings.cluster.drain_minutes,
+        behind=[keys, buckets, network, catalog, ledger, job, cluster, topics, pipeline, housekeeping],
     ),
     here,
 )

@@ -50,14 +50,14 @@ class Program:
         assert done.returncode == 0, done.stdout + done.stderr
         self.salt = (self.scratch / f"Pulumi.{self.stack}.yaml").read_text()
 
-    def operate(self, operation: str, **config: Any) -> subprocess.CompletedProcess[str]:
+    def operate(self, operation: str, *flags: str, **config: Any) -> subprocess.CompletedProcess[str]:
         """Run an operation under a configuration, given by group."""
         project = self.name.replace("_", "-")
         lines = [f"  {project}:{key}: {json.dumps(value)}" for key, value in config.items()]
         file = self.scratch / f"Pulumi.{self.stack}.yaml"
         file.write_text("\n".join([self.salt, "config:", "  aws:region: eu-west-1", *lines, ""]))
         confirmed = [] if operation == "preview" else ["--yes", "--skip-preview"]
-        return self.run(operation, "--stack", self.stack, "--config-file", str(file), *confirmed)
+        return self.run(operation, "--stack", self.stack, "--config-file", str(file), *confirmed, *flags)
 
     def outputs(self) -> dict[str, Any]:
         return json.loads(self.run("stack", "output", "--stack", self.stack, "--json").stdout)
@@ -159,16 +159,10 @@ THERE: dict[str, Any] = {
             {"monitoring": {"emails": ["team@example.com"]}},
             {"aws:cloudwatch:Dashboard": 1, "aws:sns:Topic": 3, "aws:sfn:StateMachine": 0},
         ),
-        (
-            "analytics_platform",
-            [],
-            {"datasets": DATASETS, "monitoring": {"emails": ["team@example.com"]}},
-            {"aws:ec2:Vpc": 1, "aws:emr:Cluster": 1, "aws:lambda:Function": 2, "aws:sns:TopicSubscription": 3},
-        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_component_alone_is_a_program_and_so_is_the_whole_in_another(
+def test_a_component_alone_is_a_program(
     programs: Any, name: str, needs: list[str], config: dict[str, Any], made_of: dict[str, int]
 ) -> None:
     there = {key: value for key, value in THERE.items() if any(need in key for need in needs)}
@@ -176,6 +170,25 @@ def test_a_component_alone_is_a_program_and_so_is_the_whole_in_another(
     text = made(outcome)
     made_here = Counter(re.findall(r"^ *\+ +(?:├─ |└─ |│  )*(\S+:\S+:\S+)", text, re.MULTILINE))
     assert {kind: made_here[kind] for kind in made_of} == made_of, f"what it holds, and nothing of the others:\n{text}"
+
+
+@pytest.mark.sandbox
+@data
+def test_the_whole_is_a_part_of_another_program_and_its_intake_ends_first(programs: Any) -> None:
+    """A destroy takes the intake before what it depends on: it closes, and runs end (`components/intake_end.py`)."""
+    config = {"datasets": DATASETS, "monitoring": {"emails": ["team@example.com"]}}
+    plan = json.loads(made(programs("analytics_platform", "ends").operate("preview", "--json", **config)))
+    planned = {step["urn"]: step["newState"] for step in plan["steps"]}
+    made_here = Counter(state["type"].rsplit(":", 1)[1] for state in planned.values())
+    for kind, number in {"Vpc": 1, "Cluster": 1, "Function": 2, "TopicSubscription": 3}.items():
+        assert made_here[kind] == number, f"the pipeline, and the platform's own queue: {made_here}"
+    (source,) = [state for state in planned.values() if state["type"].endswith(":EventSourceMapping")]
+    kinds = [urn.split("::")[2].split("$") for urn in source["dependencies"]]
+    behind = {kind[0].rsplit(":", 1)[1] for kind in kinds} - {"ObjectDispatcher"}
+    assert behind == {
+        *("EncryptionKeys", "EncryptedBuckets", "SecureVpc", "DataCatalog", "ObjectLedger", "PipelineJob"),
+        *("KerberizedEmrCluster", "NotificationTopics", "PipelineStateMachine", "Housekeeping"),
+    }, "all that an execution needs"
 
 
 @pytest.mark.sandbox
