@@ -27,7 +27,7 @@ import pulumi_aws as aws
 
 from components import intake_end
 from components.environment import AwsEnvironment
-from components.function import FunctionCode, FunctionPlace, create_function, runtime_statements
+from components.function import FunctionCode, FunctionPlace, Occasion, call_on, create_function, runtime_statements
 from components.function_archive import function_archive
 from components.iam import Document, policy_document, statement
 from components.ledger import ledger_statements
@@ -438,47 +438,28 @@ class ObjectDispatcher(pulumi.ComponentResource):
             )
         )
         minutes = settings.start_interval_minutes
-        chosen: dict[str, tuple[str, dict[str, pulumi.Input[str]]]] = {
-            "ended": ("An execution has ended: another may start", {"event_pattern": pattern}),
-            "schedule": (
-                "Start manifests that wait, whatever events were lost",
-                {"schedule_expression": f"rate({minutes} minute{'s' if minutes > 1 else ''})"},
-            ),
+        every = f"rate({minutes} minute{'s' if minutes > 1 else ''})"
+        chosen: dict[str, tuple[str, str | None, pulumi.Input[str] | None]] = {
+            "ended": ("An execution has ended: another may start", None, pattern),
+            "schedule": ("Start manifests that wait, whatever events were lost", every, None),
         }
-        for role, (description, form) in chosen.items():
-            rule_name = f"{base}-start-{role}"
-            rule = aws.cloudwatch.EventRule(
-                f"{name}-{role}-rule",
-                name=rule_name,
+        for role, (description, schedule_expression, event_pattern) in chosen.items():
+            occasion = Occasion(
+                rule_name=f"{base}-start-{role}",
                 description=description,
-                state="ENABLED",
-                event_pattern=form.get("event_pattern"),
-                schedule_expression=form.get("schedule_expression"),
-                opts=pulumi.ResourceOptions(parent=self),
-            )
-            permission = aws.lambda_.Permission(
-                f"{name}-{role}-permission",
-                action="lambda:InvokeFunction",
-                function=function.name,
-                principal=args.environment.service_principal("events"),
-                source_account=args.environment.account_id,
-                source_arn=rule.arn,
-                opts=pulumi.ResourceOptions(parent=self),
-            )
-            target = aws.cloudwatch.EventTarget(
-                f"{name}-{role}-target",
-                rule=rule.name,
                 target_id="dispatcher",
-                arn=function.arn,
+                # The next schedule makes up for it; that it was needed is worth an alarm.
+                dead_letter_arn=dead_letters.arn,
                 # Nothing of it is needed, and an execution's input has no place in the function's log.
                 input=json.dumps({"reason": role}),
-                # The next schedule makes up for it; that it was needed is worth an alarm.
-                dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=dead_letters.arn),
                 retry_policy=aws.cloudwatch.EventTargetRetryPolicyArgs(
                     maximum_event_age_in_seconds=60 * minutes, maximum_retry_attempts=2
                 ),
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[permission, *admissions]),
+                schedule_expression=schedule_expression,
+                event_pattern=event_pattern,
             )
+            prefix = f"{name}-{role}"
+            target = call_on(prefix, occasion, function, args.environment, parent=self, wait_for=admissions)
             targets.append(target)
         return targets
 

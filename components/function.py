@@ -164,3 +164,71 @@ def create_function(
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[grant, log_group, *wait_for]),
     )
     return function, grant
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """An event rule on which a function is called: by a schedule or by a pattern of events."""
+
+    rule_name: str
+    description: str
+    target_id: str
+    """Name of the target in its rule."""
+    dead_letter_arn: pulumi.Input[str]
+    """Where a call goes that could not be made."""
+    schedule_expression: str | None = None
+    event_pattern: pulumi.Input[str] | None = None
+    input: str | None = None
+    """What the function gets in the place of the event, as JSON."""
+    retry_policy: aws.cloudwatch.EventTargetRetryPolicyArgs | None = None
+    """EventBridge's own when left out: 24 hours and 185 tries."""
+
+
+def call_on(
+    name: str,
+    occasion: Occasion,
+    function: aws.lambda_.Function,
+    environment: AwsEnvironment,
+    *,
+    parent: pulumi.Resource,
+    wait_for: Sequence[pulumi.Resource] = (),
+) -> aws.cloudwatch.EventTarget:
+    """A rule that calls a function, which lets exactly that rule do it.
+
+    Args:
+        name: First part of the resources' names.
+        occasion: When, and with what.
+        function: What is called.
+        environment: Where it stands.
+        parent: The component that it belongs to.
+        wait_for: What must be there before its first call, beside the permission.
+    """
+    child = pulumi.ResourceOptions(parent=parent)
+    rule = aws.cloudwatch.EventRule(
+        f"{name}-rule",
+        name=occasion.rule_name,
+        description=occasion.description,
+        schedule_expression=occasion.schedule_expression,
+        event_pattern=occasion.event_pattern,
+        state="ENABLED",
+        opts=child,
+    )
+    permission = aws.lambda_.Permission(
+        f"{name}-permission",
+        action="lambda:InvokeFunction",
+        function=function.name,
+        principal=environment.service_principal("events"),
+        source_arn=rule.arn,
+        source_account=environment.account_id,
+        opts=child,
+    )
+    return aws.cloudwatch.EventTarget(
+        f"{name}-target",
+        rule=rule.name,
+        target_id=occasion.target_id,
+        arn=function.arn,
+        input=occasion.input,
+        dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=occasion.dead_letter_arn),
+        retry_policy=occasion.retry_policy,
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[permission, *wait_for]),
+    )

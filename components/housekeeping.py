@@ -23,7 +23,7 @@ import pulumi_aws as aws
 from components.console import execution_link
 from components.emr_release import support
 from components.environment import AwsEnvironment
-from components.function import FunctionCode, FunctionPlace, create_function, runtime_statements
+from components.function import FunctionCode, FunctionPlace, Occasion, call_on, create_function, runtime_statements
 from components.iam import Document, statement
 from components.job import CALL_WRAPPER
 from components.ledger import MANIFESTS_BY_STATE, ledger_statements, table_name
@@ -238,22 +238,22 @@ class Housekeeping(pulumi.ComponentResource):
         self.rule_names = rule_names(args.environment)
         function = self._make_function(name, args)
         minutes = args.settings.housekeeping_minutes
-        self._call(
-            name,
-            "schedule",
-            function,
-            args,
-            description=f"Every {minutes} minutes: settle and measure",
-            schedule_expression=f"rate({minutes} minute{'s' if minutes > 1 else ''})",
-        )
-        self._call(
-            name,
-            "status",
-            function,
-            args,
-            description="Executions that failed, were stopped or hung",
-            event_pattern=json.dumps(status_pattern(args.environment)),
-        )
+        every = f"rate({minutes} minute{'s' if minutes > 1 else ''})"
+        pattern = json.dumps(status_pattern(args.environment))
+        occasions: dict[str, tuple[str, str | None, str | None]] = {
+            "schedule": (f"Every {minutes} minutes: settle and measure", every, None),
+            "status": ("Executions that failed, were stopped or hung", None, pattern),
+        }
+        for role, (description, schedule_expression, event_pattern) in occasions.items():
+            occasion = Occasion(
+                rule_name=self.rule_names[role],
+                description=description,
+                target_id="housekeeping",
+                dead_letter_arn=args.undelivered_queue_arn,
+                schedule_expression=schedule_expression,
+                event_pattern=event_pattern,
+            )
+            call_on(f"{name}-{role}", occasion, function, args.environment, parent=self)
         self.register_outputs({"functionName": self.function_name, "ruleNames": self.rule_names})
 
     def _make_function(self, name: str, args: HousekeepingArgs) -> aws.lambda_.Function:
@@ -308,42 +308,3 @@ class Housekeeping(pulumi.ComponentResource):
         )
         function, _ = create_function(name, code, place, parent=self)
         return function
-
-    def _call(
-        self,
-        name: str,
-        role: str,
-        function: aws.lambda_.Function,
-        args: HousekeepingArgs,
-        *,
-        description: str,
-        schedule_expression: str | None = None,
-        event_pattern: str | None = None,
-    ) -> None:
-        """A rule that calls the function."""
-        rule = aws.cloudwatch.EventRule(
-            f"{name}-{role}-rule",
-            name=self.rule_names[role],
-            description=description,
-            schedule_expression=schedule_expression,
-            event_pattern=event_pattern,
-            state="ENABLED",
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        permission = aws.lambda_.Permission(
-            f"{name}-{role}-permission",
-            action="lambda:InvokeFunction",
-            function=function.name,
-            principal=args.environment.service_principal("events"),
-            source_arn=rule.arn,
-            source_account=args.environment.account_id,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        aws.cloudwatch.EventTarget(
-            f"{name}-{role}-target",
-            rule=rule.name,
-            target_id="housekeeping",
-            arn=function.arn,
-            dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=args.undelivered_queue_arn),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[permission]),
-        )
