@@ -19,7 +19,7 @@ from policies.iam_documents import (
     public,
 )
 from policies.model import Family, Findings, Match, Resource, Setting, Settings, Severity, undecided, violation
-from policies.plain import MALFORMED, UNKNOWN, Malformed, Plain, Unknown, at, text
+from policies.plain import MALFORMED, UNKNOWN, Malformed, Plain, Unknown, at, number, switch, text
 
 family = Family("IAM")
 
@@ -47,7 +47,16 @@ _USERS: Final = (
     "aws:iam/user:User",
     "aws:iam/accessKey:AccessKey",
     "aws:iam/userLoginProfile:UserLoginProfile",
+    "aws:iam/serviceSpecificCredential:ServiceSpecificCredential",
+    "aws:iam/sshKey:SshKey",
+    "aws:iam/signingCertificate:SigningCertificate",
 )
+_OF_USERS: Final = (
+    "aws:iam/userPolicy:UserPolicy",
+    "aws:iam/userPolicyAttachment:UserPolicyAttachment",
+    "aws:iam/policyAttachment:PolicyAttachment",
+)
+_PASSWORD_POLICY: Final = "aws:iam/accountPasswordPolicy:AccountPasswordPolicy"
 
 _GUIDE: Final = "IAM user guide: "
 
@@ -128,10 +137,12 @@ def no_admin_statements(resource: Resource, settings: Settings) -> Findings:
 
 
 def open_resource(pattern: str) -> bool:
-    """Whether a resource pattern names nothing: ``*``, or an ARN that ends in wildcards only."""
+    """Whether a resource pattern names nothing: ``*``, an ARN that ends in wildcards only, or one cut short by them."""
     arn = parse_arn(pattern)
     if arn is None:
-        return "*" in pattern and not pattern.strip("*?:/")
+        # A wildcard crosses colons: ``arn:*`` and ``arn:aws:s3*`` hold every bucket.
+        cut_short = pattern.startswith("arn:") and pattern.endswith("*")
+        return cut_short or ("*" in pattern and not pattern.strip("*?:/"))
     return "*" in arn.resource and not arn.resource.strip("*?:/")
 
 
@@ -139,6 +150,7 @@ _WHOLE_KINDS: Final = {
     ("dynamodb", "table/"),
     ("kms", "alias/"),
     ("kms", "key/"),
+    ("iam", "role/"),
     ("lambda", "function:"),
     ("secretsmanager", "secret:"),
     ("ssm", "parameter/"),
@@ -298,27 +310,34 @@ def passrole_bounded(resource: Resource, settings: Settings) -> Findings:
     return _each_statement(resource, judge)
 
 
-_ESCALATING: Final = tuple(
-    f"iam:{name}"
-    for name in (
-        "AddUserToGroup",
-        "AttachGroupPolicy",
-        "AttachRolePolicy",
-        "AttachUserPolicy",
-        "CreateAccessKey",
-        "CreateLoginProfile",
-        "CreatePolicyVersion",
-        "DeleteRolePermissionsBoundary",
-        "DeleteUserPermissionsBoundary",
-        "PutGroupPolicy",
-        "PutRolePermissionsBoundary",
-        "PutRolePolicy",
-        "PutUserPermissionsBoundary",
-        "PutUserPolicy",
-        "SetDefaultPolicyVersion",
-        "UpdateAssumeRolePolicy",
-        "UpdateLoginProfile",
-    )
+_ESCALATING: Final = (
+    *(
+        f"iam:{name}"
+        for name in (
+            "AddUserToGroup",
+            "AttachGroupPolicy",
+            "AttachRolePolicy",
+            "AttachUserPolicy",
+            "CreateAccessKey",
+            "CreateLoginProfile",
+            "CreatePolicyVersion",
+            "DeleteRolePermissionsBoundary",
+            "DeleteUserPermissionsBoundary",
+            "PutGroupPolicy",
+            "PutRolePermissionsBoundary",
+            "PutRolePolicy",
+            "PutUserPermissionsBoundary",
+            "PutUserPolicy",
+            "SetDefaultPolicyVersion",
+            "UpdateAssumeRolePolicy",
+            "UpdateLoginProfile",
+        )
+    ),
+    "lakeformation:GrantPermissions",
+    "lakeformation:BatchGrantPermissions",
+    "lakeformation:PutDataLakeSettings",
+    "organizations:AttachPolicy",
+    "sso:PutInlinePolicyToPermissionSet",
 )
 
 
@@ -365,6 +384,9 @@ _BROAD: Final = frozenset(
         "DataScientist",
         "ReadOnlyAccess",
         "SecretsManagerReadWrite",
+        "AmazonDynamoDBReadOnlyAccess",
+        "AmazonS3ReadOnlyAccess",
+        "AmazonSSMReadOnlyAccess",
     )
 )
 
@@ -473,6 +495,13 @@ def _outsiders(statement: Statement, where: str, own: list[str]) -> Findings:
 _SUBJECT_HEADS: Final = re.compile(r"(repo|repository|project_path|organization|system:serviceaccount):")
 
 
+def _names_subject(subject: str) -> bool:
+    """Whether a subject names an owner as a whole: ``acme*`` lets in whoever takes a name that begins alike."""
+    fixed, *wild = re.split(r"[*?]", subject, maxsplit=1)
+    owner, separator, _ = re.sub(r"[:/]", "/", fixed).partition("/")
+    return bool(owner) and (not wild or bool(separator))
+
+
 def _narrows_provider(condition: Condition) -> bool:
     """Whether a condition on an identity provider's claims says who is meant.
 
@@ -484,11 +513,10 @@ def _narrows_provider(condition: Condition) -> bool:
     if not positive or condition.passes_when_absent or not condition.values:
         return False
     known = [str(value) for value in condition.values if value is not UNKNOWN]
-    if claim in ("aud", "amr"):
+    if claim in ("aud", "app_id"):
         return all(value.strip("*?") and value.casefold() != "sts.amazonaws.com" for value in known)
     if claim in ("sub", "repository", "repository_owner", "job_workflow_ref"):
-        fixed = (re.split(r"[*?]", _SUBJECT_HEADS.sub("", value, count=1), maxsplit=1)[0] for value in known)
-        return all(value.strip(":/") for value in fixed)
+        return all(_names_subject(_SUBJECT_HEADS.sub("", value, count=1)) for value in known)
     return False
 
 
@@ -522,14 +550,91 @@ def _has_external_id(statement: Statement) -> Match:
     "no-users-or-keys",
     "No user and no access key",
     Severity.HIGH,
-    _USERS,
+    (*_USERS, *_OF_USERS),
     fix="Use roles: they hand out credentials that end by themselves.",
     source=_GUIDE + "Security best practices: require workloads to use temporary credentials",
-    frameworks=("checkov CKV_AWS_273", "checkov CKV_AWS_40", "trivy AVD-AWS-0143", "Security Hub IAM.2"),
+    frameworks=(
+        "checkov CKV_AWS_273",
+        "checkov CKV_AWS_40",
+        "trivy AVD-AWS-0143",
+        "Security Hub IAM.2",
+        "CIS AWS 1.15",
+    ),
 )
 def no_users_or_keys(resource: Resource, settings: Settings) -> Findings:
-    """An access key works until somebody remembers it."""
-    yield violation("", "is a credential that does not end by itself")
+    """An access key works until somebody remembers it; a policy of a user's own is one that nobody else looks at."""
+    if resource.type in _USERS:
+        yield violation("", "is a credential that does not end by itself")
+        return
+    where = "user" if "user" in resource.properties else "users"
+    if any(text(name) is not None for name in resource.items(where)):
+        yield violation(where, "gives a user a policy of its own")
+
+
+_PASSWORD_SWITCHES: Final = (
+    "requireLowercaseCharacters",
+    "requireUppercaseCharacters",
+    "requireNumbers",
+    "requireSymbols",
+)
+
+
+@family.resource_rule(
+    "IAM-10",
+    "password-policy",
+    "Passwords of the account's users are long, mixed and not used again",
+    Severity.MEDIUM,
+    (_PASSWORD_POLICY,),
+    fix="Set minimumPasswordLength 14, passwordReusePrevention 24 and the four kinds of characters to true.",
+    source=_GUIDE + "Set an account password policy for IAM users",
+    frameworks=(
+        "checkov CKV_AWS_9",
+        "checkov CKV_AWS_10",
+        "checkov CKV_AWS_11",
+        "checkov CKV_AWS_12",
+        "checkov CKV_AWS_13",
+        "checkov CKV_AWS_14",
+        "checkov CKV_AWS_15",
+        "trivy AVD-AWS-0063",
+        "Security Hub IAM.7",
+        "CIS AWS 1.8",
+        "CIS AWS 1.9",
+    ),
+    settings={
+        "minimumLength": Setting({"type": "integer", "minimum": 6, "maximum": 128}, 14, "Fewest characters."),
+        "remembered": Setting(
+            {"type": "integer", "minimum": 0, "maximum": 24}, 24, "Fewest earlier passwords that are refused."
+        ),
+        "mostDays": Setting(
+            {"type": "integer", "minimum": 0, "maximum": 1095},
+            0,
+            "Most days of a password's life (checkov CKV_AWS_9 asks for 90); 0 asks for none, as NIST SP 800-63B does.",
+        ),
+    },
+)
+def password_policy(resource: Resource, settings: Settings) -> Findings:
+    """What the policy leaves out, IAM does not ask for."""
+    for name, least in (
+        ("minimumPasswordLength", settings["minimumLength"]),
+        ("passwordReusePrevention", settings["remembered"]),
+    ):
+        found = number(resource.value(name))
+        if isinstance(found, Unknown):
+            yield undecided(name)
+        elif (found or 0) < least:
+            yield violation(name, f"is less than {least}")
+    for name in _PASSWORD_SWITCHES:
+        flag = switch(resource.value(name))
+        if flag is UNKNOWN:
+            yield undecided(name)
+        elif flag is not True:
+            yield violation(name, "is not true")
+    days = number(resource.value("maxPasswordAge"))
+    most = settings["mostDays"]
+    if days is UNKNOWN and most:
+        yield undecided("maxPasswordAge")
+    elif most and (not days or days > most):
+        yield violation("maxPasswordAge", f"lets passwords live longer than {most} days")
 
 
 _SERVICES_LET_IN: Final = (

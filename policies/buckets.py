@@ -35,6 +35,8 @@ ENCRYPTION: Final = (
 )
 BUCKET_POLICY: Final = "aws:s3/bucketPolicy:BucketPolicy"
 ACCESS_POINT: Final = "aws:s3/accessPoint:AccessPoint"
+MULTI_REGION_POINT: Final = "aws:s3control/multiRegionAccessPoint:MultiRegionAccessPoint"
+MULTI_REGION_POLICY: Final = "aws:s3control/multiRegionAccessPointPolicy:MultiRegionAccessPointPolicy"
 ACCOUNT_BLOCK: Final = "aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock"
 OTHER_POLICIES: Final = (
     "aws:s3control/accessPointPolicy:AccessPointPolicy",
@@ -111,6 +113,11 @@ def bucket_public_access_block(resource: Resource, stack: Stack, settings: Setti
 
 
 _SWITCHES: Final = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+_POINT_BLOCKS: Final = {
+    ACCESS_POINT: ("publicAccessBlockConfiguration",),
+    MULTI_REGION_POINT: ("details", "publicAccessBlock"),
+}
+"""Where access points keep their block."""
 
 
 @family.resource_rule(
@@ -118,7 +125,7 @@ _SWITCHES: Final = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", 
     "access-block-complete",
     "Every public access block blocks in all four ways",
     Severity.CRITICAL,
-    (PUBLIC_ACCESS_BLOCK, ACCOUNT_BLOCK, ACCESS_POINT),
+    (PUBLIC_ACCESS_BLOCK, ACCOUNT_BLOCK, *_POINT_BLOCKS),
     fix="Set all four switches to true.",
     source=_GUIDE + "Blocking public access to your Amazon S3 storage",
     frameworks=(
@@ -139,15 +146,15 @@ _SWITCHES: Final = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", 
 )
 def access_block_complete(resource: Resource, settings: Settings) -> Findings:
     """Decided before the block is made, whosever the bucket. Access points block unless they are told not to."""
-    of_point = resource.type == ACCESS_POINT
-    block = resource.value("publicAccessBlockConfiguration") if of_point else resource.properties
-    where = "publicAccessBlockConfiguration." if of_point else ""
+    path = _POINT_BLOCKS.get(resource.type, ())
+    block = resource.value(*path) if path else resource.properties
+    where = "".join(f"{part}." for part in path)
     for name in _SWITCHES:
         value = at(block, name)
         flag = switch(value)
         if flag is UNKNOWN:
             yield undecided(f"{where}{name}")
-        elif flag is not True and not (of_point and value is None):
+        elif flag is not True and not (path and value is None):
             yield violation(f"{where}{name}", "is not true")
 
 
@@ -364,7 +371,7 @@ def bucket_tls_only(resource: Resource, stack: Stack, settings: Settings) -> Fin
     "bucket-policy-not-public",
     "No bucket policy lets anybody in",
     Severity.CRITICAL,
-    (*BUCKETS, BUCKET_POLICY, ACCESS_POINT, *OTHER_POLICIES),
+    (*BUCKETS, BUCKET_POLICY, ACCESS_POINT, MULTI_REGION_POLICY, *OTHER_POLICIES),
     fix="Name the roles or services; with a * principal, bind it by aws:SourceVpce, aws:PrincipalOrgID or the like.",
     source=_GUIDE + "Blocking public access: the meaning of public",
     frameworks=(
@@ -377,7 +384,7 @@ def bucket_tls_only(resource: Resource, stack: Stack, settings: Settings) -> Fin
 )
 def bucket_policy_not_public(resource: Resource, settings: Settings) -> Findings:
     """A condition helps only if it ties the caller to somebody; a Deny for everybody is fine."""
-    return public_policy(resource, "policy")
+    return public_policy(resource, "details.policy" if resource.type == MULTI_REGION_POLICY else "policy")
 
 
 _PUBLIC_ACLS: Final = frozenset({"public-read", "public-read-write", "authenticated-read"})
@@ -526,6 +533,14 @@ def bucket_ownership(resource: Resource, stack: Stack, settings: Settings) -> Fi
             yield violation("", f"has ownership controls ({source.name}) other than BucketOwnerEnforced")
 
 
+def _whole(rule: Plain) -> bool:
+    """Whether a lifecycle rule may be for every object of its bucket, not for a prefix, tag or size only."""
+    narrowed = [at(rule, "prefix"), at(rule, "tags")]
+    for name in ("prefix", "tag", "and", "objectSizeGreaterThan", "objectSizeLessThan"):
+        narrowed.append(at(rule, "filter", name))
+    return all(value is UNKNOWN or value in (None, "", {}, [], 0) for value in narrowed)
+
+
 @family.stack_rule(
     "S3-09",
     "bucket-lifecycle",
@@ -549,7 +564,9 @@ def bucket_lifecycle(resource: Resource, stack: Stack, settings: Settings) -> Fi
         yield undecided("", "has a lifecycle that is not known yet")
         return
     active = [
-        rule for rule in rules if str(text(at(rule, "status"))) == "Enabled" or switch(at(rule, "enabled")) is True
+        rule
+        for rule in rules
+        if (str(text(at(rule, "status"))) == "Enabled" or switch(at(rule, "enabled")) is True) and _whole(rule)
     ]
     ways = {
         "abandoned uploads": (
@@ -612,3 +629,69 @@ def bucket_policy_no_lockout(resource: Resource, settings: Settings) -> Findings
         everybody = any(principal.everyone is Match.YES for principal in statement.principals)
         if everybody and statement.grants("s3:PutBucketPolicy") is Match.YES:
             yield violation(f"policy.{statement.where}", "denies everybody the bucket's own policy, on no condition")
+
+
+WEBSITES: Final = (
+    "aws:s3/bucketWebsiteConfiguration:BucketWebsiteConfiguration",
+    "aws:s3/bucketWebsiteConfigurationV2:BucketWebsiteConfigurationV2",
+)
+CORS: Final = (
+    "aws:s3/bucketCorsConfiguration:BucketCorsConfiguration",
+    "aws:s3/bucketCorsConfigurationV2:BucketCorsConfigurationV2",
+)
+
+
+@family.resource_rule(
+    "S3-13",
+    "bucket-not-for-browsers",
+    "No bucket is a website, or open to any web page",
+    Severity.MEDIUM,
+    (*BUCKETS, *WEBSITES, *CORS),
+    fix="Leave the website out (its address knows no TLS), and name the origins that a browser may come from.",
+    source=_GUIDE + "Website endpoints; Using cross-origin resource sharing (CORS)",
+    frameworks=("KICS S3 Static Website Host Enabled", "KICS S3 Bucket with Unsecured CORS Rule"),
+)
+def bucket_not_for_browsers(resource: Resource, settings: Settings) -> Findings:
+    """What a pipeline keeps is read by programs."""
+    if resource.type in WEBSITES:
+        redirects = resource.value("redirectAllRequestsTo")
+        if redirects is None:
+            yield violation("", "serves a bucket as a website, in clear text")
+        elif redirects is UNKNOWN:
+            yield undecided("redirectAllRequestsTo")
+    elif resource.type in BUCKETS:
+        name = "websites" if resource.type == BUCKET_V2 else "website"
+        if any(isinstance(entry, dict) and entry for entry in resource.items(name)):
+            yield violation(name, "serves the bucket as a website, in clear text")
+    if resource.type in WEBSITES:
+        return
+    for index, rule in enumerate(resource.items("corsRules")):
+        origins = [text(origin) for origin in listed(at(rule, "allowedOrigins"))]
+        where = f"corsRules[{index}].allowedOrigins"
+        if any(isinstance(origin, str) and origin in ("*", "http://*", "https://*") for origin in origins):
+            yield violation(where, "lets any web page in")
+        elif UNKNOWN in origins or rule is UNKNOWN:
+            yield undecided(where)
+
+
+@family.resource_rule(
+    "S3-14",
+    "object-not-weaker",
+    "No object is encrypted with less than a key of the stack's own",
+    Severity.MEDIUM,
+    OBJECTS,
+    fix="Leave serverSideEncryption and kmsKeyId out, so that the bucket's own encryption holds.",
+    source=_GUIDE
+    + "Specifying server-side encryption with AWS KMS: what a request asks for outweighs the bucket's default",
+    frameworks=("checkov CKV_AWS_186", "checkov CKV_AWS_181"),
+)
+def object_not_weaker(resource: Resource, settings: Settings) -> Findings:
+    """An object that says nothing is encrypted as its bucket says."""
+    algorithm = resource.text("serverSideEncryption")
+    key = resource.text("kmsKeyId")
+    if algorithm is UNKNOWN:
+        yield undecided("serverSideEncryption")
+    elif algorithm == "AES256":
+        yield violation("serverSideEncryption", "is AES256, which outweighs the bucket's own encryption")
+    elif isinstance(key, str) and is_aws_managed(key):
+        yield violation("kmsKeyId", "names the key that AWS manages")

@@ -115,13 +115,19 @@ def disk_encrypted(resource: Resource, settings: Settings) -> Findings:
                 yield finding
 
 
+_ADDRESSES: Final = {
+    "aws:ec2/eip:Eip": "instance",
+    "aws:ec2/eipAssociation:EipAssociation": "instanceId",
+}
+
+
 @family.resource_rule(
     "EC2-03",
     "machine-no-public-ip",
     "Machines have no public address",
     Severity.HIGH,
-    _MACHINES,
-    fix="Set associatePublicIpAddress to false.",
+    (*_MACHINES, *_ADDRESSES),
+    fix="Set associatePublicIpAddress to false, and give machines no elastic address.",
     source=_EC2 + "Amazon EC2 instance IP addressing",
     frameworks=(
         "checkov CKV_AWS_88",
@@ -131,7 +137,12 @@ def disk_encrypted(resource: Resource, settings: Settings) -> Findings:
     ),
 )
 def machine_no_public_ip(resource: Resource, settings: Settings) -> Findings:
-    """What has a public address is found within the hour."""
+    """What has a public address is found within the hour. A NAT gateway's address is for no machine."""
+    if resource.type in _ADDRESSES:
+        name = _ADDRESSES[resource.type]
+        if resource.value(name) is not None and (resource.value(name) is UNKNOWN or resource.text(name) is not None):
+            yield violation(name, "gives a machine a public address")
+        return
     if resource.type != LAUNCH_TEMPLATE:
         places = [("associatePublicIpAddress", resource.value("associatePublicIpAddress"))]
     else:

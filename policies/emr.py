@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, cast
 
 from policies.keys import own_key
 from policies.model import Family, Findings, Resource, Setting, Settings, Severity, Stack, undecided, violation
@@ -24,6 +24,7 @@ family = Family("EMR")
 SECURITY_CONFIGURATION: Final = "aws:emr/securityConfiguration:SecurityConfiguration"
 BLOCK_PUBLIC_ACCESS: Final = "aws:emr/blockPublicAccessConfiguration:BlockPublicAccessConfiguration"
 MANAGED_SCALING: Final = "aws:emr/managedScalingPolicy:ManagedScalingPolicy"
+SERVERLESS: Final = "aws:emrserverless/application:Application"
 INSTANCE_GROUP: Final = "aws:emr/instanceGroup:InstanceGroup"
 BUCKETS: Final = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
 
@@ -141,6 +142,9 @@ def in_transit(document: Plain) -> Findings:
         yield violation(f"{where}.CertificateProviderType", "names no source of certificates (PEM or Custom)")
     elif provider != "EMR":
         yield from _needed(f"{where}.S3Object", at(tls, "S3Object"), "there is no certificate to encrypt with")
+        address = text(at(tls, "S3Object"))
+        if isinstance(address, str) and not re.match(r"(s3://|arn:[a-z-]+:s3:)", address):
+            yield violation(f"{where}.S3Object", "is no s3:// address, so the certificate may be read on its way")
         if provider == "Custom":
             key = "CertificateProviderClass"
             yield from _needed(f"{where}.{key}", at(tls, key), "the certificate provider cannot be found")
@@ -413,7 +417,7 @@ def _release(label: str) -> tuple[int, ...] | None:
     "emr-release",
     "Clusters run a release that is recent enough",
     Severity.MEDIUM,
-    (EMR_CLUSTER,),
+    (EMR_CLUSTER, SERVERLESS),
     fix="Set releaseLabel to the least release or a later one.",
     source="EMR release guide: About Amazon EMR releases; Amazon EMR standard support",
     settings={
@@ -637,3 +641,103 @@ def emr_code_from_own_buckets(resource: Resource, stack: Stack, settings: Settin
 
 def _is_argument(where: str) -> bool:
     return not where.endswith(("path", "jar"))
+
+
+_WEAKENING: Final[Mapping[str, frozenset[str]]] = {
+    "spark.authenticate": frozenset({"false"}),
+    "spark.network.crypto.enabled": frozenset({"false"}),
+    "spark.io.encryption.enabled": frozenset({"false"}),
+    "spark.ssl.enabled": frozenset({"false"}),
+    "spark.acls.enable": frozenset({"false"}),
+    "dfs.encrypt.data.transfer": frozenset({"false"}),
+    "dfs.permissions.enabled": frozenset({"false"}),
+    "hadoop.rpc.protection": frozenset({"authentication", "integrity"}),
+    "hadoop.security.authentication": frozenset({"simple"}),
+    "hadoop.security.authorization": frozenset({"false"}),
+    "dfs.data.transfer.protection": frozenset({"authentication", "integrity"}),
+    "dfs.http.policy": frozenset({"http_only", "http_and_https"}),
+    "yarn.http.policy": frozenset({"http_only", "http_and_https"}),
+    "mapreduce.shuffle.ssl.enabled": frozenset({"false"}),
+    "tez.runtime.shuffle.ssl.enable": frozenset({"false"}),
+    "fs.s3.enableserversideencryption": frozenset({"false"}),
+    "fs.s3.cse.enabled": frozenset({"false"}),
+    "fs.s3.canned.acl": frozenset({"publicread", "publicreadwrite", "authenticatedread"}),
+    "fs.s3a.connection.ssl.enabled": frozenset({"false"}),
+    "hive.server2.use.ssl": frozenset({"false"}),
+    "hive.server2.authentication": frozenset({"none", "nosasl"}),
+    "http-server.authentication.type": frozenset({""}),
+}
+"""Settings of the applications, and the values that undo what a security configuration switches on."""
+
+
+def _classified(where: str, value: Plain) -> Iterator[tuple[str, str, Plain]]:
+    """Every setting in a tree of EMR configurations: where, name and value."""
+    document = json_value(value)
+    if not isinstance(document, list | dict):
+        return
+    for index, entry in enumerate(listed(cast("Plain", document))):
+        place = f"{where}[{index}]"
+        properties = record(at(entry, "Properties")) or {} if at(entry, "Properties") is not UNKNOWN else {}
+        properties = properties if isinstance(properties, dict) else {}
+        for name, setting in properties.items():
+            yield f"{place}.Properties.{name}", name, setting
+        inner = at(entry, "Configurations")
+        if isinstance(inner, list):
+            yield from _classified(f"{place}.Configurations", inner)
+
+
+@family.resource_rule(
+    "EMR-18",
+    "emr-settings-undo-nothing",
+    "No setting of an application undoes the cluster's security",
+    Severity.HIGH,
+    (EMR_CLUSTER, INSTANCE_GROUP),
+    fix="Leave the setting out: EMR writes the right value from the security configuration.",
+    source=_GUIDE + "Encryption options; EMR release guide: Configure applications (what the program writes wins)",
+)
+def emr_settings_undo_nothing(resource: Resource, settings: Settings) -> Findings:
+    """EMR writes these from the security configuration; the program's own value outweighs it."""
+    names = ("configurationsJson", "configurations") if resource.type == EMR_CLUSTER else ("configurationsJson",)
+    for name in names:
+        value = resource.value(name)
+        if value is UNKNOWN and name == "configurationsJson":
+            yield undecided(name)
+        for where, setting, written in _classified(name, value):
+            weak = _WEAKENING.get(setting.casefold().removeprefix("spark.hadoop."))
+            found = str(written).lower() if isinstance(written, bool) else text(written)
+            if weak is None:
+                continue
+            if found is UNKNOWN:
+                yield undecided(where)
+            elif str(found or "").lower() in weak:
+                yield violation(where, "undoes what the security configuration switches on")
+
+
+@family.resource_rule(
+    "EMR-19",
+    "emr-serverless-private",
+    "EMR Serverless runs in the private network, and its logs are encrypted with a key of the stack's own",
+    Severity.MEDIUM,
+    (SERVERLESS,),
+    fix="Give networkConfiguration private subnetIds and securityGroupIds, and each kind of monitoring its key's ARN.",
+    source="EMR Serverless user guide: Configuring VPC access; Encrypting logs",
+)
+def emr_serverless_private(resource: Resource, settings: Settings) -> Findings:
+    """Outside the network a job may reach any address of AWS, and no endpoint's policy holds it back."""
+    for name in ("subnetIds", "securityGroupIds"):
+        found = resource.value("networkConfiguration", name)
+        if found is UNKNOWN:
+            yield undecided(f"networkConfiguration.{name}")
+        elif not any(text(value) is not None for value in listed(found)):
+            yield violation(f"networkConfiguration.{name}", "is absent or empty, so jobs run outside the network")
+    for kind, name in (
+        ("s3MonitoringConfiguration", "encryptionKeyArn"),
+        ("managedPersistenceMonitoringConfiguration", "encryptionKeyArn"),
+        ("cloudwatchLoggingConfiguration", "encryptionKeyArn"),
+    ):
+        block = record(resource.value("monitoringConfiguration", kind))
+        if not isinstance(block, dict) or switch(at(block, "enabled")) is False:
+            continue
+        finding = own_key(f"monitoringConfiguration.{kind}.{name}", at(block, name), "logs")
+        if finding:
+            yield finding

@@ -19,6 +19,7 @@ FUNCTION_URL: Final = "aws:lambda/functionUrl:FunctionUrl"
 INVOKE_CONFIG: Final = "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig"
 EVENT_SOURCE_MAPPING: Final = "aws:lambda/eventSourceMapping:EventSourceMapping"
 STATE_MACHINE: Final = "aws:sfn/stateMachine:StateMachine"
+ACTIVITY: Final = "aws:sfn/activity:Activity"
 
 _LAMBDA: Final = "Lambda developer guide: "
 _STATES: Final = "Step Functions developer guide: "
@@ -71,6 +72,24 @@ def lambda_permission_bounded(resource: Resource, settings: Settings) -> Finding
         if maybe
         else violation("principal", what)
     )
+
+
+@family.resource_rule(
+    "LAM-08",
+    "bucket-calls-for-its-account",
+    "A bucket that calls a function is the owner's own",
+    Severity.MEDIUM,
+    (PERMISSION,),
+    fix="Set sourceAccount to the account that owns the bucket.",
+    source=_LAMBDA + "Using resource-based policies for Lambda; Security Hub Lambda.1: a bucket's ARN names no account",
+    frameworks=("Security Hub Lambda.1",),
+)
+def bucket_calls_for_its_account(resource: Resource, settings: Settings) -> Findings:
+    """The name of a bucket that was deleted is free for anybody."""
+    if resource.text("principal") != "s3.amazonaws.com" or resource.text("principalOrgId") is not None:
+        return
+    if resource.text("sourceArn") is not None and resource.text("sourceAccount") is None:
+        yield violation("sourceAccount", "is absent, and the ARN of a bucket names no account")
 
 
 @family.resource_rule(
@@ -245,6 +264,30 @@ def sfn_logging(resource: Resource, settings: Settings) -> Findings:
         yield violation("loggingConfiguration.level", "is absent or OFF")
     if destination is None:
         yield violation("loggingConfiguration.logDestination", "is absent, so there is nowhere to log to")
+
+
+@family.resource_rule(
+    "SFN-03",
+    "sfn-key",
+    "What state machines are told and do is encrypted with a key of the stack's own",
+    Severity.MEDIUM,
+    (STATE_MACHINE, ACTIVITY),
+    fix="Set encryptionConfiguration: type CUSTOMER_MANAGED_KMS_KEY, and kmsKeyId the stack's key.",
+    source=_STATES + "Data at rest encryption in Step Functions",
+)
+def sfn_key(resource: Resource, settings: Settings) -> Findings:
+    """Inputs and outputs name data, and may hold it."""
+    kind = text(at(resource.value("encryptionConfiguration"), "type"))
+    if kind is UNKNOWN:
+        yield undecided("encryptionConfiguration.type")
+    elif kind != "CUSTOMER_MANAGED_KMS_KEY":
+        yield violation("encryptionConfiguration.type", "is not CUSTOMER_MANAGED_KMS_KEY")
+    else:
+        finding = own_key(
+            "encryptionConfiguration.kmsKeyId", at(resource.value("encryptionConfiguration"), "kmsKeyId"), "executions"
+        )
+        if finding:
+            yield finding
 
 
 @family.resource_rule(

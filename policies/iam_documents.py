@@ -35,7 +35,8 @@ class Principal:
         value = self.value
         arn = parse_arn(value)
         open_account = arn is not None and not arn.account.strip("*?") and bool(arn.account)
-        return Match.YES if value == "*" or open_account else Match.NO
+        any_service = self.kind.casefold() == "service" and value.startswith("*")
+        return Match.YES if value == "*" or open_account or any_service else Match.NO
 
     @property
     def account(self) -> str | None:
@@ -287,6 +288,10 @@ def _fixed_organisation(value: str) -> bool:
     return _fixed(value.partition("/")[0])
 
 
+def _is_true(value: str) -> bool:
+    return value.casefold() == "true"
+
+
 _BINDING_KEYS: Final = {
     "aws:sourceaccount": _fixed,
     "aws:sourceowner": _fixed,
@@ -304,11 +309,13 @@ _BINDING_KEYS: Final = {
     "aws:vpceorgid": _fixed,
     "aws:sourceip": _narrow_network,
     "aws:userid": _fixed_user,
+    "elasticfilesystem:accessedviamounttarget": _is_true,
     "kms:calleraccount": _fixed,
     "s3:dataaccesspointaccount": _fixed,
     "s3:dataaccesspointarn": _fixed_arn,
 }
-"""Condition keys that tie a request to somebody, and when a value does. S3 user guide, "The meaning of 'public'"."""
+"""Condition keys that tie a request to somebody, and when a value does. S3 user guide, "The meaning of 'public'";
+EFS user guide, "Blocking public access": a mount target is reached from its VPC only."""
 
 
 def binds(condition: Condition) -> Match:

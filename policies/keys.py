@@ -97,8 +97,8 @@ def key_policy_not_public(resource: Resource, settings: Settings) -> Findings:
 
 
 def public_policy(resource: Resource, name: str) -> Findings:
-    """The statements of a resource's policy that grant something to anybody."""
-    document = parse_document(resource.value(name))
+    """The statements of a resource's policy (at a dotted path) that grant something to anybody."""
+    document = parse_document(resource.value(*name.split(".")))
     if document is UNKNOWN:
         if not resource.computed(name):
             yield undecided(name)

@@ -159,6 +159,9 @@ _IDENTITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "aws:lambda/function:Function": ("id", "name", "arn", "qualifiedArn", "invokeArn"),
 }
 _NAMED: Final = ("id", "arn", "name")
+_BUCKETS: Final = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
+_ALIKE: Final[Mapping[str, tuple[str, ...]]] = dict.fromkeys(_BUCKETS, _BUCKETS)
+"""Types that stand in the same properties: a value that was made from another one of them names that one."""
 _ARN_STARTS: Final[Mapping[str, tuple[str, str]]] = {
     "aws:s3/bucket:Bucket": ("s3", ""),
     "aws:s3/bucketV2:BucketV2": ("s3", ""),
@@ -216,7 +219,7 @@ class Stack:
         """
         made_from = source.depends.get(name, ())
         if value is UNKNOWN:
-            nearest = self.nearest(made_from, (target.type,))
+            nearest = self.nearest(made_from, _ALIKE.get(target.type, (target.type,)))
             if target.urn not in nearest:
                 # AWS gives out ids of its own in EC2; elsewhere a name may be made of anything.
                 elsewhere = nearest or (made_from and target.type.startswith(("aws:ec2/", "aws:vpc/")))

@@ -55,6 +55,14 @@ _PUBLIC_PREFIXES: Final = {
     ),
 }
 
+_MOST_PORTS: Final = {
+    "mostPorts": Setting(
+        {"type": "integer", "minimum": 1, "maximum": 65536},
+        100,
+        "A rule that opens more ports than this to the internet is too wide.",
+    )
+}
+
 
 @dataclass(frozen=True)
 class GroupRule:
@@ -163,13 +171,15 @@ def sg_no_public_ingress(resource: Resource, settings: Settings) -> Findings:
     return public_ingress(resource, settings)
 
 
-def public_prefix_lists(resource: Resource, stack: Stack, settings: Settings) -> Findings:
-    """What of a group or rule lets the internet in through a prefix list."""
-    for rule in group_rules(resource, "ingress"):
+def public_prefix_lists(resource: Resource, stack: Stack, settings: Settings, direction: str = "ingress") -> Findings:
+    """What of a group or rule lets the internet in (or everything out to it) through a prefix list."""
+    for rule in group_rules(resource, direction):
         if isinstance(rule, Unknown):
-            # Decided for the addresses by NET-01; here only a list in the rule's making matters.
-            if stack.nearest(resource.depends.get("ingress", ()), (PREFIX_LIST,)):
-                yield undecided("ingress", "holds a rule that is not known yet")
+            # Decided for the addresses by NET-01 and NET-03; here only a list in the rule's making matters.
+            if stack.nearest(resource.depends.get(direction, ()), (PREFIX_LIST,)):
+                yield undecided(direction, "holds a rule that is not known yet")
+            continue
+        if direction == "egress" and not _wide(rule.ports, settings):
             continue
         for where, value in rule.prefix_lists:
             if value is None or text(value) is None:
@@ -177,12 +187,12 @@ def public_prefix_lists(resource: Resource, stack: Stack, settings: Settings) ->
             name = where.partition("[")[0].partition(".")[0]
             lists, complete = stack.named(resource, name, [value], PREFIX_LIST)
             for prefix_list in lists:
-                yield from _open_entries(prefix_list, stack, where, settings)
+                yield from _open_entries(prefix_list, stack, where, settings, direction)
             if not complete:
                 yield undecided(where, "names a prefix list outside the stack, or one that is not known yet")
 
 
-def _open_entries(prefix_list: Resource, stack: Stack, where: str, settings: Settings) -> Findings:
+def _open_entries(prefix_list: Resource, stack: Stack, where: str, settings: Settings, direction: str) -> Findings:
     cidrs: list[Plain] = []
     if not prefix_list.computed("entries"):
         cidrs += [at(entry, "cidr") for entry in prefix_list.items("entries")]
@@ -195,7 +205,9 @@ def _open_entries(prefix_list: Resource, stack: Stack, where: str, settings: Set
         elif network is not None and _internet(network, settings):
             yield violation(
                 where,
-                f"lets {network} in through prefix list {prefix_list.name}",
+                f"lets {network} in through prefix list {prefix_list.name}"
+                if direction == "ingress"
+                else f"lets everything out to {network} through prefix list {prefix_list.name}",
                 f"Take {network} out of prefix list {prefix_list.name}, or name a security group instead.",
             )
     for entry in possible:
@@ -209,16 +221,17 @@ def _open_entries(prefix_list: Resource, stack: Stack, where: str, settings: Set
 @family.stack_rule(
     "NET-02",
     "sg-no-public-prefix-list",
-    "No security group lets the internet in through a prefix list",
+    "No security group lets the internet in, or everything out to it, through a prefix list",
     Severity.HIGH,
-    (SECURITY_GROUP, DEFAULT_SECURITY_GROUP, SECURITY_GROUP_RULE, INGRESS_RULE),
+    (SECURITY_GROUP, DEFAULT_SECURITY_GROUP, SECURITY_GROUP_RULE, INGRESS_RULE, EGRESS_RULE),
     fix="Name a security group or a private network instead of the prefix list.",
     source="VPC user guide: Customer-managed prefix lists",
-    settings=_PUBLIC_PREFIXES,
+    settings={**_PUBLIC_PREFIXES, **_MOST_PORTS},
 )
 def sg_no_public_prefix_list(resource: Resource, stack: Stack, settings: Settings) -> Findings:
     """A prefix list is a list of networks under another name."""
-    return public_prefix_lists(resource, stack, settings)
+    yield from public_prefix_lists(resource, stack, settings)
+    yield from public_prefix_lists(resource, stack, settings, "egress")
 
 
 @family.resource_rule(
@@ -230,14 +243,7 @@ def sg_no_public_prefix_list(resource: Resource, stack: Stack, settings: Setting
     fix="Open the ports that are needed (443), to the groups, prefix lists or networks that need them.",
     source="VPC user guide: Security group rules",
     frameworks=("checkov CKV_AWS_382", "trivy AVD-AWS-0104"),
-    settings={
-        **_PUBLIC_PREFIXES,
-        "mostPorts": Setting(
-            {"type": "integer", "minimum": 1, "maximum": 65536},
-            100,
-            "A rule that opens more ports than this is too wide.",
-        ),
-    },
+    settings={**_PUBLIC_PREFIXES, **_MOST_PORTS},
 )
 def sg_no_open_egress(resource: Resource, settings: Settings) -> Findings:
     """All protocols, or a wide range of ports, to the internet: the way out for data."""
@@ -245,17 +251,22 @@ def sg_no_open_egress(resource: Resource, settings: Settings) -> Findings:
         if isinstance(rule, Unknown):
             yield undecided("egress", "holds a rule that is not known yet")
             continue
+        ports = rule.ports
         for where, value in rule.networks:
             network = parse_network(value)
-            ports = rule.ports
             if network is None or (network is not UNKNOWN and not _internet(network, settings)):
                 continue
-            if ports is not UNKNOWN and not (ports.every_protocol or ports.count > settings["mostPorts"]):
+            if not _wide(ports, settings):
                 continue
             if network is UNKNOWN or ports is UNKNOWN:
                 yield undecided(where, "opens a network or ports that are not known yet")
             else:
                 yield violation(where, f"lets traffic out to {network}, on {ports}")
+
+
+def _wide(ports: Ports | Unknown, settings: Settings) -> bool:
+    """Whether a rule opens more ports than it should, or may do so."""
+    return isinstance(ports, Unknown) or ports.every_protocol or ports.count > settings["mostPorts"]
 
 
 def _openings(rule: GroupRule) -> set[tuple[object, ...]]:
@@ -867,3 +878,37 @@ def sg_descriptions(resource: Resource, settings: Settings) -> Findings:
             yield undecided(where)
         elif silent:
             yield violation(where, "says nothing of what this is for")
+
+
+_TRANSIT_GATEWAY: Final = "aws:ec2transitgateway/transitGateway:TransitGateway"
+_BALANCERS: Final = (
+    "aws:lb/loadBalancer:LoadBalancer",
+    "aws:alb/loadBalancer:LoadBalancer",
+    "aws:elb/loadBalancer:LoadBalancer",
+)
+
+
+@family.resource_rule(
+    "NET-16",
+    "edges-closed",
+    "Load balancers stand inside the network, and transit gateways take in only what somebody accepted",
+    Severity.MEDIUM,
+    (*_BALANCERS, _TRANSIT_GATEWAY),
+    fix="Set internal to true, and autoAcceptSharedAttachments to disable.",
+    source="Elastic Load Balancing user guide: Load balancer scheme; Transit gateways: shared attachments",
+    frameworks=("checkov CKV_AWS_331", "trivy AVD-AWS-0053", "Security Hub EC2.23"),
+)
+def edges_closed(resource: Resource, settings: Settings) -> Findings:
+    """Left out, a load balancer faces the internet."""
+    if resource.type == _TRANSIT_GATEWAY:
+        word = resource.text("autoAcceptSharedAttachments")
+        if word is UNKNOWN:
+            yield undecided("autoAcceptSharedAttachments")
+        elif word == "enable":
+            yield violation("autoAcceptSharedAttachments", "lets other accounts' networks in unasked")
+        return
+    internal = switch(resource.value("internal"))
+    if internal is UNKNOWN:
+        yield undecided("internal")
+    elif internal is not True:
+        yield violation("internal", "is not true, so it has addresses on the internet")

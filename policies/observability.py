@@ -7,7 +7,7 @@ from typing import Final
 from policies.functions import STATE_MACHINE
 from policies.keys import own_key
 from policies.model import Family, Findings, Match, Resource, Setting, Settings, Severity, Stack, undecided, violation
-from policies.plain import UNKNOWN, Plain, at, number, switch, text
+from policies.plain import UNKNOWN, Plain, at, listed, number, switch, text
 
 family = Family("Logs and alarms")
 
@@ -176,3 +176,72 @@ def trail_complete(resource: Resource, settings: Settings) -> Findings:
         yield undecided("enableLogging")
     elif logging is False:
         yield violation("enableLogging", "is false, so nothing is recorded")
+    if switch(resource.value("includeGlobalServiceEvents")) is False:
+        yield violation("includeGlobalServiceEvents", "is false, so what happens in IAM is not recorded")
+    for index, selector in enumerate(resource.items("eventSelectors")):
+        where = f"eventSelectors[{index}]"
+        if switch(at(selector, "includeManagementEvents")) is False:
+            continue  # For data; another selector, or another trail, may be for management.
+        kind = text(at(selector, "readWriteType"))
+        if kind is UNKNOWN:
+            yield undecided(f"{where}.readWriteType")
+        elif str(kind or "All").lower() != "all":
+            yield violation(f"{where}.readWriteType", "is not All, so half of what happens is not recorded")
+        if listed(at(selector, "excludeManagementEventSources")):
+            yield violation(f"{where}.excludeManagementEventSources", "leaves a service's events out")
+    selectors = resource.items("eventSelectors")
+    flags = [switch(at(selector, "includeManagementEvents")) for selector in selectors]
+    if flags and all(flag is False for flag in flags) and not resource.items("advancedEventSelectors"):
+        yield violation("eventSelectors", "records data events only, and no management of the account")
+
+
+_DETECTORS: Final = {
+    "aws:guardduty/detector:Detector": ("enable", True),
+    "aws:cfg/recorderStatus:RecorderStatus": ("isEnabled", False),
+}
+_EVENT_STORE: Final = "aws:cloudtrail/eventDataStore:EventDataStore"
+
+
+@family.resource_rule(
+    "TRL-02",
+    "trail-heard-live",
+    "What a trail records is seen at once, in CloudWatch Logs",
+    Severity.LOW,
+    (TRAIL,),
+    fix="Set cloudWatchLogsGroupArn and cloudWatchLogsRoleArn.",
+    source="CloudTrail user guide: Sending events to CloudWatch Logs",
+    frameworks=(
+        "checkov CKV2_AWS_10",
+        "trivy AVD-AWS-0162",
+        "cdk-nag HIPAA.Security-CloudTrailCloudWatchLogsEnabled",
+        "Security Hub CloudTrail.5",
+        "CIS AWS 3.4",
+    ),
+)
+def trail_heard_live(resource: Resource, settings: Settings) -> Findings:
+    """Files in a bucket raise no alarm."""
+    if resource.text("cloudWatchLogsGroupArn") is None:
+        yield violation("cloudWatchLogsGroupArn", "is absent or empty")
+
+
+@family.resource_rule(
+    "TRL-03",
+    "watchers-on",
+    "What watches the account is on",
+    Severity.HIGH,
+    (*_DETECTORS, _EVENT_STORE),
+    fix="Switch it on, in every region and protected from termination.",
+    source="GuardDuty user guide: Suspending GuardDuty; Config developer guide: Recording; CloudTrail user guide: Lake",
+    frameworks=("checkov CKV_AWS_238", "checkov CKV2_AWS_45", "Security Hub GuardDuty.1", "Security Hub Config.1"),
+)
+def watchers_on(resource: Resource, settings: Settings) -> Findings:
+    """A watcher that is there and off is taken for one that sees nothing."""
+    switches = [_DETECTORS[resource.type]] if resource.type in _DETECTORS else []
+    if resource.type == _EVENT_STORE:
+        switches = [("multiRegionEnabled", True), ("terminationProtectionEnabled", True)]
+    for name, default in switches:
+        flag = switch(resource.value(name))
+        if flag is UNKNOWN:
+            yield undecided(name)
+        elif flag is False or (flag is None and not default):
+            yield violation(name, "is not true")

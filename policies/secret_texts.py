@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import zlib
 from collections.abc import Iterator
 from typing import Final, cast
 
@@ -17,8 +18,20 @@ _KEY_ID: Final = re.compile(r"(?<![A-Za-z0-9/+=])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]
 _PRIVATE_KEY: Final = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")
 _TOKEN: Final = re.compile(
     r"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,}|xox[abprs]-[A-Za-z0-9-]{10,}"
-    r"|glpat-[A-Za-z0-9_-]{20,}|sk_live_[A-Za-z0-9]{16,})"
+    r"|glpat-[A-Za-z0-9_-]{20,}|[rs]k_live_[A-Za-z0-9]{16,}|npm_[A-Za-z0-9]{36}|pypi-AgE[A-Za-z0-9_-]{20,}"
+    r"|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{35}|dapi[a-f0-9]{32}|hf_[A-Za-z0-9]{30,}"
+    r"|sk-(?:proj|ant|svcacct)-[A-Za-z0-9_-]{20,}|eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"
+    r"|AGE-SECRET-KEY-1[A-Z0-9]{50,}|dop_v1_[a-f0-9]{64})"
+    r"|hooks\.slack\.com/services/T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]{20,}"
+    r"|(?:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{40,}=*",
 )
+"""What services hand out: GitHub, Slack, GitLab, Stripe, npm, PyPI, SendGrid, Google, Databricks, Hugging Face, OpenAI,
+Anthropic, JSON web tokens, age, DigitalOcean, Azure Storage."""
+_SECRET_ACCESS_KEY: Final = re.compile(
+    r"(?:aws[._-]?)?secret[._-]?(?:access[._-]?)?key[\"']?\s*[=:,\s]\s*[\"']?[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])",
+    re.IGNORECASE,
+)
+_BASIC: Final = re.compile(r"\bBasic\s+([A-Za-z0-9+/]{8,}={0,2})(?![A-Za-z0-9+/=])", re.IGNORECASE)
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/:@]+:([^\s/@]+)@", re.IGNORECASE)
 _ASSIGNMENT: Final = re.compile(
     r"(?<![A-Za-z0-9])(?:[A-Za-z0-9]+[._-])*"
@@ -91,6 +104,9 @@ _QUIET: Final = frozenset(
 )
 """Properties whose text speaks of secrets without holding them; keys and private keys are looked for all the same."""
 
+_MESSAGES: Final = frozenset({"input", "inputtemplate", "payload", "runtimeparameters"})
+"""Properties whose JSON text is a message of the program's own."""
+
 _MEANT: Final = frozenset(
     {
         "secretstring",
@@ -130,20 +146,38 @@ def find_in_text(written: str, assignments: bool) -> Iterator[str]:
         yield "a private key"
     if _TOKEN.search(written):
         yield "an access token"
+    folded = written.lower()
+    if "secret" in folded and _SECRET_ACCESS_KEY.search(written):
+        yield "a secret access key"
+    if "basic" in folded and any(
+        ":" in (_unpacked(match.group(1)) or "").strip(":") for match in _BASIC.finditer(written)
+    ):
+        yield "a user name and password"
     if "://" in written and any(is_literal(match.group(1)) for match in _URL.finditer(written)):
         yield "a password in an address"
     if assignments and any(is_literal(match.group(1)) for match in _ASSIGNMENT.finditer(written)):
         yield "a password"
 
 
+_MOST_UNPACKED: Final = 1 << 20
+"""User data holds 16 KB; what unpacks to more is something else."""
+
+
 def _decoded(written: str) -> str | None:
-    """The text in a base64 text (user data), when there is one."""
+    """The text in a base64 text (user data), also when it is compressed, as cloud-init takes it."""
     packed = written.strip()
     if len(packed) < 16 or len(packed) % 4 or not re.fullmatch(r"[A-Za-z0-9+/\s]+={0,2}", packed):
         return None
+    return _unpacked(packed)
+
+
+def _unpacked(packed: str) -> str | None:
     try:
-        return base64.b64decode(packed, validate=False).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError, ValueError):
+        content = base64.b64decode(packed, validate=False)
+        if content.startswith(b"\x1f\x8b"):
+            content = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(content, _MOST_UNPACKED)
+        return content.decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError, ValueError, zlib.error):
         return None
 
 
@@ -201,7 +235,7 @@ def _in_string(where: str, key: str, value: str, free: bool, loud: bool) -> Iter
     if stripped.startswith(("{", "[")):
         document = json_value(value)
         if document is not MALFORMED and isinstance(document, dict | list):
-            yield from _walk(where, key, document, free, loud)
+            yield from _walk(where, key, document, free or key.casefold() in _MESSAGES, loud)
             return
     yield from ((where, kind, True) for kind in find_in_text(value, loud))
     if key.casefold().startswith("userdata"):

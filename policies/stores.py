@@ -5,13 +5,14 @@ What they demand is the same for all, so tables say where each type keeps the pr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from policies.keys import own_key, public_policy
 from policies.model import Family, Findings, Resource, Setting, Settings, Severity, undecided, violation
-from policies.plain import UNKNOWN, Plain, Unknown, at, listed, number, record, switch, text
+from policies.plain import MALFORMED, UNKNOWN, Plain, Unknown, at, json_value, listed, number, record, switch, text
 
 family = Family("Databases, search, streams and file systems")
 
@@ -25,6 +26,14 @@ FIREHOSE: Final = "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"
 MSK: Final = "aws:msk/cluster:Cluster"
 BROKER: Final = "aws:mq/broker:Broker"
 KUBERNETES: Final = "aws:eks/cluster:Cluster"
+NOTEBOOK: Final = "aws:sagemaker/notebookInstance:NotebookInstance"
+SEARCH_ACCESS: Final = "aws:opensearch/serverlessSecurityPolicy:ServerlessSecurityPolicy"
+LISTENERS: Final = ("aws:lb/listener:Listener", "aws:alb/listener:Listener")
+CLASSIC_BALANCER: Final = "aws:elb/loadBalancer:LoadBalancer"
+DISTRIBUTION: Final = "aws:cloudfront/distribution:Distribution"
+TRANSFER: Final = "aws:transfer/server:Server"
+ACCESS_POINT: Final = "aws:efs/accessPoint:AccessPoint"
+REDSHIFT: Final = "aws:redshift/cluster:Cluster"
 
 
 def _path(dotted: str) -> tuple[str, ...]:
@@ -145,10 +154,12 @@ KEYS: Final[Mapping[str, str]] = {
     "aws:fsx/windowsFileSystem:WindowsFileSystem": "kmsKeyId",
     "aws:dms/replicationInstance:ReplicationInstance": "kmsKeyArn",
     "aws:mwaa/environment:Environment": "kmsKey",
-    "aws:sagemaker/notebookInstance:NotebookInstance": "kmsKeyId",
+    NOTEBOOK: "kmsKeyId",
     "aws:timestreamwrite/database:Database": "kmsKeyId",
     "aws:keyspaces/table:Table": "encryptionSpecification.kmsKeyIdentifier",
     BROKER: "encryptionOptions.kmsKeyId",
+    "aws:s3tables/tableBucket:TableBucket": "encryptionConfiguration.kmsKeyArn",
+    "aws:emr/studio:Studio": "encryptionKeyArn",
 }
 
 
@@ -221,7 +232,8 @@ PUBLIC_FLAGS: Final[Mapping[str, str]] = {
 }
 PUBLIC_WORDS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
     "aws:mwaa/environment:Environment": ("webserverAccessMode", frozenset({"PUBLIC_ONLY", "PUBLIC_AND_PRIVATE"})),
-    "aws:sagemaker/notebookInstance:NotebookInstance": ("directInternetAccess", frozenset({"ENABLED"})),
+    NOTEBOOK: ("directInternetAccess", frozenset({"ENABLED", "NONE"})),
+    "aws:transfer/server:Server": ("endpointType", frozenset({"PUBLIC", "NONE"})),
     MSK: (
         "brokerNodeGroupInfo.connectivityInfo.publicAccess.type",
         frozenset({"SERVICE_PROVIDED_EIPS"}),
@@ -234,7 +246,7 @@ PUBLIC_WORDS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
     "store-not-public",
     "No database, domain, broker or control plane has an address on the internet",
     Severity.CRITICAL,
-    (*PUBLIC_FLAGS, *PUBLIC_WORDS, *DOMAINS, KUBERNETES),
+    (*PUBLIC_FLAGS, *PUBLIC_WORDS, *DOMAINS, KUBERNETES, SEARCH_ACCESS),
     fix="Switch the public address off, and put it in private subnets.",
     source="RDS user guide: Hiding a DB instance in a VPC from the internet; OpenSearch developer guide: VPC domains",
     frameworks=(
@@ -269,8 +281,10 @@ def store_not_public(resource: Resource, settings: Settings) -> Findings:
         word = text(resource.value(*_path(where)))
         if word is UNKNOWN:
             yield undecided(where)
-        elif str(word).upper() in words:
+        elif str(word).upper() in words:  # The word NONE is a property that is left out.
             yield violation(where, "gives it an address on the internet")
+    elif kind == SEARCH_ACCESS:
+        yield from _open_collection(resource)
     elif kind in DOMAINS:
         yield from _domain_outside(resource)
     else:
@@ -292,6 +306,21 @@ def _open_control_plane(resource: Resource) -> Findings:
         yield violation("vpcConfig.endpointPublicAccess", "is not false, so the control plane is on the internet")
 
 
+def _open_collection(resource: Resource) -> Findings:
+    kind = resource.text("type")
+    if kind not in ("network", UNKNOWN):
+        return
+    document = json_value(resource.value("policy"))
+    if document is UNKNOWN:
+        yield undecided("policy")
+    for index, rule in enumerate(listed(None if document in (UNKNOWN, MALFORMED) else document)):
+        flag = switch(at(rule, "AllowFromPublic"))
+        if flag is UNKNOWN:
+            yield undecided(f"policy[{index}].AllowFromPublic")
+        elif flag is True:
+            yield violation(f"policy[{index}].AllowFromPublic", "lets the internet reach the collection")
+
+
 POLICIES: Final[Mapping[str, str]] = {
     DOMAINS[0]: "accessPolicies",
     DOMAINS[1]: "accessPolicies",
@@ -309,6 +338,11 @@ POLICIES: Final[Mapping[str, str]] = {
     "aws:cloudwatch/logResourcePolicy:LogResourcePolicy": "policyDocument",
     "aws:cloudwatch/logDestinationPolicy:LogDestinationPolicy": "accessPolicy",
     "aws:schemas/registryPolicy:RegistryPolicy": "policy",
+    "aws:s3tables/tablePolicy:TablePolicy": "resourcePolicy",
+    "aws:codeartifact/domainPermissions:DomainPermissions": "policyDocument",
+    "aws:codeartifact/repositoryPermissionsPolicy:RepositoryPermissionsPolicy": "policyDocument",
+    "aws:apigateway/restApi:RestApi": "policy",
+    "aws:apigateway/restApiPolicy:RestApiPolicy": "policy",
 }
 
 
@@ -341,12 +375,71 @@ _IN_TRANSIT_WORDS: Final[Mapping[str, tuple[str, str, bool]]] = {
 """Where the word stands, which it must be, and whether that is what AWS takes when it is left out."""
 
 
+_FORCED: Final[Mapping[str, frozenset[str]]] = {
+    "aws:rds/parameterGroup:ParameterGroup": frozenset({"rds.force_ssl", "require_secure_transport"}),
+    "aws:rds/clusterParameterGroup:ClusterParameterGroup": frozenset({"rds.force_ssl", "require_secure_transport"}),
+    "aws:docdb/clusterParameterGroup:ClusterParameterGroup": frozenset({"tls"}),
+    "aws:redshift/parameterGroup:ParameterGroup": frozenset({"require_ssl"}),
+}
+"""Parameters that refuse clear text; each database's default is its own, so only a switch that is off counts."""
+_OFF: Final = frozenset({"0", "false", "off", "disabled"})
+_FRONTS: Final = (*LISTENERS, CLASSIC_BALANCER, DISTRIBUTION, TRANSFER)
+_OLD_TLS: Final = re.compile(
+    r"ELBSecurityPolicy-(2015-05|2016-08|TLS-1-0-.*|TLS-1-1-.*|FS-2018-06|FS-1-1-.*|TLS13-1-[01]-.*)$"
+)
+
+
+def _switched_off(resource: Resource) -> Findings:
+    for index, parameter in enumerate(resource.items("parameters")):
+        name, value = text(at(parameter, "name")), text(at(parameter, "value"))
+        where = f"parameters[{index}]"
+        if isinstance(name, str) and name.lower() in _FORCED[resource.type]:
+            if value is UNKNOWN:
+                yield undecided(f"{where}.value")
+            elif str(value).lower() in _OFF:
+                yield violation(f"{where}.value", f"switches {name} off, so clients may speak in clear text")
+
+
+def _clear_front(resource: Resource) -> Findings:
+    """What stands before a store or service, and speaks in clear text."""
+    if resource.type in LISTENERS:
+        protocol = resource.text("protocol")
+        actions = resource.items("defaultActions")
+        targets = [text(at(action, "redirect", "protocol")) for action in actions]
+        redirects = UNKNOWN in targets or any(str(target).upper() == "HTTPS" for target in targets)
+        if protocol is UNKNOWN:
+            yield undecided("protocol")
+        elif str(protocol).upper() == "HTTP" and not redirects:
+            yield violation("protocol", "is HTTP, and does not send the caller on to HTTPS")
+        policy = resource.text("sslPolicy")
+        if isinstance(policy, str) and _OLD_TLS.match(policy):
+            yield violation("sslPolicy", "accepts TLS older than 1.2")
+    elif resource.type == CLASSIC_BALANCER:
+        for index, listener in enumerate(resource.items("listeners")):
+            protocol = text(at(listener, "lbProtocol"))
+            if protocol is UNKNOWN:
+                yield undecided(f"listeners[{index}].lbProtocol")
+            elif str(protocol).upper() == "HTTP":
+                yield violation(f"listeners[{index}].lbProtocol", "is HTTP")
+    elif resource.type == DISTRIBUTION:
+        behaviours = [("defaultCacheBehavior", resource.value("defaultCacheBehavior"))]
+        for index, entry in enumerate(resource.items("orderedCacheBehaviors")):
+            behaviours.append((f"orderedCacheBehaviors[{index}]", entry))
+        for where, behaviour in behaviours:
+            if text(at(behaviour, "viewerProtocolPolicy")) == "allow-all":
+                yield violation(f"{where}.viewerProtocolPolicy", "is allow-all")
+    else:
+        for index, protocol in enumerate(resource.items("protocols")):
+            if text(protocol) == "FTP":
+                yield violation(f"protocols[{index}]", "is FTP")
+
+
 @family.resource_rule(
     "STO-05",
     "store-in-transit",
-    "Search domains, caches and brokers are reached over TLS only",
+    "Databases, search domains, caches, brokers and what stands before them are reached over TLS only",
     Severity.HIGH,
-    (*dict.fromkeys((*_IN_TRANSIT, *_IN_TRANSIT_WORDS)),),
+    (*dict.fromkeys((*_IN_TRANSIT, *_IN_TRANSIT_WORDS, *_FORCED, *_FRONTS)),),
     fix="Switch encryption in transit on, and refuse clear text.",
     source="Well-Architected, security pillar: SEC09-BP02 Enforce encryption in transit",
     frameworks=(
@@ -360,11 +453,22 @@ _IN_TRANSIT_WORDS: Final[Mapping[str, tuple[str, str, bool]]] = {
         "trivy AVD-AWS-0043",
         "trivy AVD-AWS-0046",
         "trivy AVD-AWS-0073",
+        "checkov CKV_AWS_2",
+        "checkov CKV_AWS_34",
+        "checkov CKV_AWS_103",
+        "trivy AVD-AWS-0047",
+        "trivy AVD-AWS-0054",
+        "Security Hub ELB.3",
+        "Security Hub Redshift.2",
         "Security Hub Opensearch.3",
     ),
 )
 def store_in_transit(resource: Resource, settings: Settings) -> Findings:
     """Clear text is read by whoever is on the way."""
+    if resource.type in _FORCED:
+        yield from _switched_off(resource)
+    elif resource.type in _FRONTS:
+        yield from _clear_front(resource)
     for flag in _IN_TRANSIT.get(resource.type, ()):
         value = resource.value(*_path(flag.property))
         found = switch(value)
@@ -480,7 +584,14 @@ _SHARED: Final[Mapping[str, str]] = {
     "aws:rds/snapshotCopy:SnapshotCopy": "sharedAccounts",
     "aws:ssm/document:Document": "permissions",
     "aws:ec2/vpcEndpointService:VpcEndpointService": "allowedPrincipals",
+    "aws:ec2/vpcEndpointServiceAllowedPrinciple:VpcEndpointServiceAllowedPrinciple": "principalArn",
+    "aws:ec2/snapshotCreateVolumePermission:SnapshotCreateVolumePermission": "accountId",
 }
+_SHARING_BLOCKS: Final = (
+    "aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess",
+    "aws:ec2/imageBlockPublicAccess:ImageBlockPublicAccess",
+)
+_PUBLIC_REGISTRY: Final = "aws:ecrpublic/repository:Repository"
 
 
 def _sharers(resource: Resource) -> Iterator[tuple[str, Plain]]:
@@ -503,7 +614,7 @@ def _sharers(resource: Resource) -> Iterator[tuple[str, Plain]]:
     "not-shared-with-everybody",
     "No image, snapshot, document or endpoint service is shared with everybody",
     Severity.CRITICAL,
-    tuple(_SHARED),
+    (*_SHARED, *_SHARING_BLOCKS, _PUBLIC_REGISTRY),
     fix="Name the accounts that need it.",
     source="EC2 user guide: Make your AMI publicly available; RDS user guide: Sharing a DB snapshot",
     frameworks=(
@@ -517,9 +628,143 @@ def _sharers(resource: Resource) -> Iterator[tuple[str, Plain]]:
 )
 def not_shared_with_everybody(resource: Resource, settings: Settings) -> Findings:
     """A copy that somebody made cannot be taken back."""
+    if resource.type == _PUBLIC_REGISTRY:
+        yield violation("", "is a registry for everybody", "Use aws.ecr.Repository.")
+        return
+    if resource.type in _SHARING_BLOCKS:
+        if resource.text("state") == "unblocked":
+            yield violation("state", "lets anybody in the account share with everybody", "Block new sharing, or all.")
+        return
     for where, value in _sharers(resource):
         found = text(value)
         if found is UNKNOWN:
             yield undecided(where)
         elif found is not None and (found == "*" or "all" in [part.strip().lower() for part in found.split(",")]):
             yield violation(where, "shares it with everybody, in any account")
+
+
+_MANAGED_LOGINS: Final = (RDS_INSTANCE, RDS_CLUSTER, "aws:neptune/cluster:Cluster")
+_LOGIN_ENGINES: Final = ("postgres", "mysql", "mariadb", "aurora", "neptune")
+"""Engines that know IAM's logins."""
+
+
+@family.resource_rule(
+    "STO-09",
+    "store-knows-who-asks",
+    "Stores, file systems and notebooks know who is asking, and give no more than is needed",
+    Severity.MEDIUM,
+    (MSK, *_MANAGED_LOGINS, *DOMAINS, ACCESS_POINT, NOTEBOOK),
+    fix="Switch authentication by IAM on, and access without a name and as root off.",
+    source="Well-Architected, security pillar: SEC02-BP02 Use temporary credentials; SEC03-BP02 Grant least privilege",
+    frameworks=(
+        "checkov CKV_AWS_161",
+        "checkov CKV_AWS_162",
+        "checkov CKV_AWS_307",
+        "checkov CKV_AWS_329",
+        "checkov CKV_AWS_330",
+        "trivy AVD-AWS-0176",
+        "Security Hub RDS.10",
+        "Security Hub RDS.12",
+        "Security Hub EFS.3",
+        "Security Hub EFS.4",
+        "Security Hub MSK.6",
+        "Security Hub Opensearch.7",
+        "Security Hub SageMaker.3",
+    ),
+)
+def store_knows_who_asks(resource: Resource, settings: Settings) -> Findings:
+    """A network is no name: whoever is in it may ask for anything."""
+    kind = resource.type
+    if kind == MSK:
+        where, wanted = "clientAuthentication.unauthenticated", False
+    elif kind in _MANAGED_LOGINS:
+        engine = resource.text("engine")
+        if engine is not UNKNOWN and engine is not None and not str(engine).startswith(_LOGIN_ENGINES):
+            return
+        where, wanted = "iamDatabaseAuthenticationEnabled", True
+    elif kind in DOMAINS:
+        where, wanted = "advancedSecurityOptions.enabled", True
+    elif kind == ACCESS_POINT:
+        yield from _root_of_file_system(resource)
+        return
+    else:
+        word = resource.text("rootAccess")
+        if word is UNKNOWN:
+            yield undecided("rootAccess")
+        elif word != "Disabled":
+            yield violation("rootAccess", "is not Disabled, so its users are root")
+        return
+    flag = switch(resource.value(*_path(where)))
+    if flag is UNKNOWN:
+        yield undecided(where)
+    elif (flag is True) is not wanted:
+        yield violation(where, f"is {'not ' if wanted else ''}true")
+
+
+def _root_of_file_system(resource: Resource) -> Findings:
+    path = text(resource.value("rootDirectory", "path"))
+    if path is UNKNOWN:
+        yield undecided("rootDirectory.path")
+    elif path is None or path == "/":
+        yield violation("rootDirectory.path", "is the file system's root")
+    user = record(resource.value("posixUser"))
+    if user is UNKNOWN:
+        yield undecided("posixUser")
+    elif not user:
+        yield violation("posixUser", "is absent, so a client is who it says it is")
+
+
+_LOG_EXPORTS: Final[Mapping[str, str]] = {
+    RDS_INSTANCE: "enabledCloudwatchLogsExports",
+    RDS_CLUSTER: "enabledCloudwatchLogsExports",
+    "aws:docdb/cluster:Cluster": "enabledCloudwatchLogsExports",
+    "aws:neptune/cluster:Cluster": "enableCloudwatchLogsExports",
+    DOMAINS[0]: "logPublishingOptions",
+    DOMAINS[1]: "logPublishingOptions",
+}
+
+
+@family.resource_rule(
+    "STO-10",
+    "store-logged-and-mended",
+    "Databases and search domains log what they do, and take their security updates",
+    Severity.LOW,
+    (*_LOG_EXPORTS, "aws:rds/clusterInstance:ClusterInstance", REDSHIFT),
+    fix="Export the logs to CloudWatch, leave autoMinorVersionUpgrade on, and route Redshift through the VPC.",
+    source="RDS user guide: Publishing database logs to CloudWatch Logs; Automatically upgrading the engine",
+    frameworks=(
+        "checkov CKV_AWS_84",
+        "checkov CKV_AWS_129",
+        "checkov CKV_AWS_226",
+        "checkov CKV_AWS_317",
+        "checkov CKV_AWS_321",
+        "checkov CKV_AWS_324",
+        "Security Hub RDS.9",
+        "Security Hub RDS.13",
+        "Security Hub Redshift.6",
+        "Security Hub Redshift.7",
+        "Security Hub Opensearch.5",
+    ),
+)
+def store_logged_and_mended(resource: Resource, settings: Settings) -> Findings:
+    """What a database was asked is known only if it wrote it down elsewhere."""
+    if resource.type in _LOG_EXPORTS:
+        where = _LOG_EXPORTS[resource.type]
+        if resource.value(where) is UNKNOWN:
+            yield undecided(where)
+        elif not resource.items(where):
+            yield violation(where, "is absent or empty, so no log outlives the store")
+    switches = {
+        RDS_INSTANCE: ("autoMinorVersionUpgrade", True),
+        "aws:rds/clusterInstance:ClusterInstance": ("autoMinorVersionUpgrade", True),
+        REDSHIFT: ("enhancedVpcRouting", False),
+    }
+    names = [switches[resource.type]] if resource.type in switches else []
+    if resource.type == REDSHIFT:
+        names.append(("allowVersionUpgrade", True))
+    for name, default in names:
+        flag = switch(resource.value(name))
+        if flag is UNKNOWN:
+            yield undecided(name)
+        elif flag is False or (flag is None and not default):
+            yield violation(name, "is not true")

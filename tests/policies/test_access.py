@@ -498,7 +498,80 @@ def iam_09() -> list[Case]:
 
 ARN_OF_RULE = "arn:aws:events:eu-west-1:111122223333:rule/x"
 
-CASES = [case for make in (iam_01, iam_02, iam_03, iam_04, iam_05, iam_06, iam_07, iam_08, iam_09) for case in make()]
+USER_POLICIES = ("aws:iam/userPolicy:UserPolicy", "aws:iam/userPolicyAttachment:UserPolicyAttachment")
+PASSWORDS = {
+    "minimumPasswordLength": 14,
+    "passwordReusePrevention": 24,
+    "requireLowercaseCharacters": True,
+    "requireUppercaseCharacters": True,
+    "requireNumbers": "true",
+    "requireSymbols": True,
+}
+
+
+def iam_10() -> list[Case]:
+    rule = "IAM-10"
+
+    def passwords(**inputs: Any) -> R:
+        return R("aws:iam/accountPasswordPolicy:AccountPasswordPolicy", "passwords", {**PASSWORDS, **inputs})
+
+    return [
+        good(rule, "long, mixed and new", passwords()),
+        *(bad(rule, f"without {name}", passwords(**{name: None}), says=[name]) for name in PASSWORDS),
+        *(open_question(rule, f"{name} not known yet", passwords(**{name: UNKNOWN})) for name in PASSWORDS),
+        bad(rule, "short", passwords(minimumPasswordLength=8)),
+        bad(rule, "for ever", passwords(), config={"mostDays": 90}, says=["maxPasswordAge"]),
+        good(rule, "for a while", passwords(maxPasswordAge=90), config={"mostDays": 90}),
+        open_question(rule, "days not known yet", passwords(maxPasswordAge=UNKNOWN), config={"mostDays": 90}),
+    ]
+
+
+def seen_through() -> list[Case]:
+    """What names somebody or something only at first sight."""
+    provider = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
+    claim = "token.actions.githubusercontent.com:sub"
+
+    def trusted(principal: dict[str, str], **condition: Any) -> R:
+        statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRoleWithWebIdentity"}
+        return R(a.ROLE, "role", {"assumeRolePolicy": document({**statement, "Condition": condition})})
+
+    return [
+        *(
+            bad("IAM-02", f"a resource cut short: {pattern}", holder(document(allow("s3:GetObject", pattern))))
+            for pattern in ("arn:*", "arn:aws:s3*", "arn:aws:s3:*")
+        ),
+        bad("IAM-02", "any role", holder(document(allow("sts:AssumeRole", "arn:aws:iam::111122223333:role/*")))),
+        good("IAM-02", "a role", holder(document(allow("sts:AssumeRole", ROLE_ARN)))),
+        bad("IAM-05", "the lake's administrators", holder(document(allow("lakeformation:PutDataLakeSettings", "*")))),
+        *(
+            bad(
+                "IAM-07",
+                f"owners who begin alike: {subject}",
+                trusted({"Federated": provider}, StringLike={claim: subject}),
+            )
+            for subject in ("repo:acme*", "repo:acme*/data:*", "repo:a?me/data:*")
+        ),
+        *(
+            good("IAM-07", f"one owner: {subject}", trusted({"Federated": provider}, StringLike={claim: subject}))
+            for subject in ("repo:acme/data:*", "repo:acme/*", "repo:acme/data:ref:refs/heads/main")
+        ),
+        bad(
+            "IAM-07",
+            "any pool of identities",
+            trusted(
+                {"Federated": "cognito-identity.amazonaws.com"},
+                StringLike={"cognito-identity.amazonaws.com:amr": "unauthenticated"},
+            ),
+        ),
+        bad("IAM-07", "any service", trusted({"Service": "*.amazonaws.com"})),
+        *(bad("IAM-08", f"of a user's own, {type}", R(type, "p", {"user": "ann"})) for type in USER_POLICIES),
+        bad("IAM-08", "attached to users", R("aws:iam/policyAttachment:PolicyAttachment", "p", {"users": ["ann"]})),
+        good("IAM-08", "attached to roles", R("aws:iam/policyAttachment:PolicyAttachment", "p", {"roles": ["x"]})),
+    ]
+
+
+MAKERS = (iam_01, iam_02, iam_03, iam_04, iam_05, iam_06, iam_07, iam_08, iam_09, iam_10, seen_through)
+CASES = [case for make in MAKERS for case in make()]
 
 
 @parametrize(CASES)

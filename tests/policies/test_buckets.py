@@ -643,7 +643,83 @@ def outside() -> list[Case]:
     ]
 
 
-MAKERS = (s3_01, s3_02, s3_03, s3_04, s3_05, s3_06, s3_07, s3_08, s3_09, s3_10, s3_11, s3_12, outside)
+def s3_13() -> list[Case]:
+    rule = "S3-13"
+    cors, website = b.CORS[0], b.WEBSITES[0]
+    anybody = [{"allowedMethods": ["GET"], "allowedOrigins": ["https://a.example.com", "*"]}]
+    return [
+        bad(rule, "a website", R(website, "x", {"indexDocument": {"suffix": "index.html"}})),
+        good(rule, "a redirection", R(website, "x", {"redirectAllRequestsTo": {"hostName": "example.com"}})),
+        bad(rule, "a website of the bucket's own", bucket(website={"indexDocument": "index.html"})),
+        bad(rule, "any web page", R(cors, "x", {"corsRules": anybody})),
+        bad(rule, "any web page, in the bucket", bucket(corsRules=anybody)),
+        good(rule, "a web page", R(cors, "x", {"corsRules": [{"allowedOrigins": ["https://a.example.com"]}]})),
+        open_question(rule, "not known yet", R(cors, "x", {"corsRules": [{"allowedOrigins": [UNKNOWN]}]})),
+        good(rule, "neither", RAW),
+    ]
+
+
+def s3_14() -> list[Case]:
+    rule = "S3-14"
+    return [
+        *(good(rule, f"as the bucket says, {type}", R(type, "x", {"bucket": NAME})) for type in b.OBJECTS),
+        *(bad(rule, f"S3's keys, {type}", R(type, "x", {"serverSideEncryption": "AES256"})) for type in b.OBJECTS),
+        bad(rule, "the key that AWS manages", R(b.OBJECTS[0], "x", {"kmsKeyId": "alias/aws/s3"})),
+        good(rule, "a key", R(b.OBJECTS[0], "x", {"serverSideEncryption": "aws:kms", "kmsKeyId": KEY_ARN})),
+        open_question(rule, "not known yet", R(b.OBJECTS[0], "x", {"serverSideEncryption": UNKNOWN})),
+    ]
+
+
+def seen_through() -> list[Case]:
+    """Old and new types beside each other, access points of many regions, and lifecycles for a part only."""
+    v2 = bucket(type=b.BUCKET_V2)
+    ways = {"abortIncompleteMultipartUpload": {"daysAfterInitiation": 7}, "noncurrentVersionExpiration": {"days": 9}}
+    everybody = policy({"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"})
+
+    def lifecycle(**more: Any) -> R:
+        return of(RAW, b.LIFECYCLE[0], rules=[{"status": "Enabled", **ways, **more}])
+
+    return [
+        bad("S3-01", "another bucket's, of the newer type", v2, OTHER, of(OTHER, b.PUBLIC_ACCESS_BLOCK, **ON)),
+        bad(
+            "S3-06",
+            "another bucket's, of the older type",
+            RAW,
+            other := bucket("other", b.BUCKET_V2),
+            of(other, b.VERSIONING[1], versioningConfiguration={"status": "Enabled"}),
+            says=["raw"],
+        ),
+        bad("S3-04", "many regions", R(b.MULTI_REGION_POLICY, "x", {"details": {"name": "x", "policy": everybody}})),
+        bad(
+            "S3-11",
+            "many regions",
+            R(b.MULTI_REGION_POINT, "x", {"details": {"publicAccessBlock": {"blockPublicAcls": False}}}),
+        ),
+        good("S3-11", "many regions, not said", R(b.MULTI_REGION_POINT, "x", {"details": {"name": "x"}})),
+        bad("S3-09", "for a prefix only", RAW, lifecycle(filter={"prefix": "tmp/"})),
+        bad("S3-09", "for a tag only", RAW, lifecycle(filter={"tag": {"key": "a", "value": "b"}})),
+        good("S3-09", "for every object, said so", RAW, lifecycle(filter={"prefix": ""})),
+    ]
+
+
+MAKERS = (
+    s3_01,
+    s3_02,
+    s3_03,
+    s3_04,
+    s3_05,
+    s3_06,
+    s3_07,
+    s3_08,
+    s3_09,
+    s3_10,
+    s3_11,
+    s3_12,
+    s3_13,
+    s3_14,
+    outside,
+    seen_through,
+)
 CASES = [case for make in MAKERS for case in make()]
 
 

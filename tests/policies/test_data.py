@@ -241,6 +241,9 @@ def machines() -> list[Case]:
         bad("EC2-01", "a launch configuration", R(c.LAUNCH_CONFIGURATION, "l", {})),
         bad("EC2-03", "a launch configuration", R(c.LAUNCH_CONFIGURATION, "l", {"associatePublicIpAddress": True})),
         open_question("EC2-03", "not known yet", instance(associatePublicIpAddress=UNKNOWN)),
+        bad("EC2-03", "an elastic address", R("aws:ec2/eip:Eip", "e", {"instance": instance().ref()})),
+        bad("EC2-03", "an address apart", R("aws:ec2/eipAssociation:EipAssociation", "e", {"instanceId": "i-1"})),
+        good("EC2-03", "an address for a gateway", R("aws:ec2/eip:Eip", "e", {"domain": "vpc"})),
     ]
 
 

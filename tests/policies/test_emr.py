@@ -599,6 +599,65 @@ def emr_17() -> list[Case]:
     ]
 
 
+def emr_18() -> list[Case]:
+    rule = "EMR-18"
+
+    def settings(**properties: Any) -> list[dict[str, Any]]:
+        return [{"Classification": "any-site", "Properties": properties}]
+
+    def configured(value: Any, type: str = n.EMR_CLUSTER) -> R:
+        return R(type, "c", {"configurationsJson": value if value is UNKNOWN else json.dumps(value)})
+
+    nested = [{"Classification": "x", "Properties": {}, "Configurations": settings(**{"dfs.http.policy": "HTTP_ONLY"})}]
+    return [
+        *(
+            bad(rule, f"{name} is {value}", configured(settings(**{name: value})), says=[name])
+            for name, weak in e._WEAKENING.items()  # pyright: ignore[reportPrivateUsage]
+            for value in sorted(weak)
+            if value
+        ),
+        bad(rule, "a switch of JSON's own", configured(settings(**{"spark.authenticate": False}))),
+        bad(
+            rule,
+            "for Hadoop, by way of Spark",
+            configured(settings(**{"spark.hadoop.fs.s3a.connection.ssl.enabled": "false"})),
+        ),
+        bad(rule, "in an instance group", configured(settings(**{"spark.authenticate": "false"}), e.INSTANCE_GROUP)),
+        bad(rule, "a configuration in a configuration", configured(nested)),
+        good(
+            rule, "as it should be", configured(settings(**{"spark.authenticate": "true", "spark.executor.cores": "4"}))
+        ),
+        good(rule, "nothing", R(n.EMR_CLUSTER, "c", {})),
+        good(rule, "malformed", R(n.EMR_CLUSTER, "c", {"configurationsJson": "[{", "configurations": "s3://a/b.json"})),
+        open_question(rule, "not known yet", configured(UNKNOWN)),
+    ]
+
+
+def emr_19() -> list[Case]:
+    rule = "EMR-19"
+    network = {"networkConfiguration": {"subnetIds": ["subnet-1"], "securityGroupIds": ["sg-1"]}}
+
+    def application(**inputs: Any) -> R:
+        return R(e.SERVERLESS, "a", inputs)
+
+    def logs(**block: Any) -> dict[str, Any]:
+        return {"monitoringConfiguration": {"s3MonitoringConfiguration": {"logUri": "s3://logs/", **block}}}
+
+    return [
+        good(rule, "in the network", application(**network)),
+        good(rule, "logs with a key", application(**network, **logs(encryptionKeyArn=KEY))),
+        bad(rule, "outside the network", application()),
+        bad(rule, "no subnets", application(networkConfiguration={"subnetIds": [], "securityGroupIds": ["sg-1"]})),
+        bad(rule, "logs without a key", application(**network, **logs()), says=["s3MonitoringConfiguration"]),
+        open_question(rule, "not known yet", application(networkConfiguration=UNKNOWN)),
+        good("EMR-11", "a recent release without servers", application(releaseLabel="emr-6.15.0")),
+        bad("EMR-11", "an old release without servers", application(releaseLabel="emr-5.36.0")),
+        bad(
+            "EMR-04", "certificates by the web", configuration(changed(*TLS, "S3Object", "http://a.example.com/c.zip"))
+        ),
+    ]
+
+
 CASES = [
     case
     for make in (
@@ -616,6 +675,8 @@ CASES = [
         emr_15,
         emr_16,
         emr_17,
+        emr_18,
+        emr_19,
     )
     for case in make()
 ]

@@ -168,6 +168,34 @@ CASES = [
 ]
 
 
+def bucket_call(**inputs: Any) -> R:
+    return permission(principal="s3.amazonaws.com", sourceArn="arn:aws:s3:::bucket", **inputs)
+
+
+OWN_KEY = {"encryptionConfiguration": {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": KEY}}
+CASES += [
+    good("LAM-08", "a bucket of an account", bucket_call(sourceAccount="111122223333")),
+    good("LAM-08", "an account not known yet", bucket_call(sourceAccount=UNKNOWN)),
+    good("LAM-08", "a rule", permission(principal="events.amazonaws.com", sourceArn=RULE)),
+    bad("LAM-08", "a bucket of anybody", bucket_call()),
+    *(
+        case
+        for type in (f.STATE_MACHINE, f.ACTIVITY)
+        for case in (
+            good("SFN-03", f"a key, {type}", R(type, "m", OWN_KEY)),
+            bad("SFN-03", f"absent, {type}", R(type, "m", {})),
+            bad("SFN-03", f"AWS's key, {type}", R(type, "m", {"encryptionConfiguration": {"type": "AWS_OWNED_KEY"}})),
+            open_question("SFN-03", f"not known yet, {type}", R(type, "m", {"encryptionConfiguration": UNKNOWN})),
+        )
+    ),
+    bad(
+        "SFN-03",
+        "a kind without key",
+        R(f.STATE_MACHINE, "m", {"encryptionConfiguration": {"type": "CUSTOMER_MANAGED_KMS_KEY"}}),
+    ),
+]
+
+
 @parametrize(CASES)
 def test_functions(case: Case, known: bool) -> None:
     check(case, known)

@@ -120,6 +120,8 @@ def test_all_but_some_are_everybody() -> None:
 
 
 BINDING: list[tuple[dict[str, Any], Match]] = [
+    ({"Bool": {"elasticfilesystem:AccessedViaMountTarget": "true"}}, Match.YES),
+    ({"Bool": {"elasticfilesystem:AccessedViaMountTarget": "false"}}, Match.NO),
     ({"StringEquals": {"aws:SourceAccount": "111122223333"}}, YES),
     ({"StringEquals": {"AWS:SOURCEACCOUNT": ["111122223333", "444455556666"]}}, YES),
     ({"stringequals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}, YES),

@@ -208,6 +208,29 @@ def trails() -> list[Case]:
         bad("TRL-01", "one region", trail(isMultiRegionTrail=False)),
         bad("TRL-01", "switched off", trail(enableLogging=False)),
         open_question("TRL-01", "not known yet", trail(enableLogFileValidation=UNKNOWN, kmsKeyId=UNKNOWN)),
+        bad("TRL-01", "not what happens in IAM", trail(includeGlobalServiceEvents=False)),
+        bad("TRL-01", "writes only", trail(eventSelectors=[{"readWriteType": "WriteOnly"}])),
+        bad("TRL-01", "data only", trail(eventSelectors=[{"includeManagementEvents": False}])),
+        good("TRL-01", "data apart", trail(eventSelectors=[{"includeManagementEvents": False}, {}])),
+        bad("TRL-01", "but for keys", trail(eventSelectors=[{"excludeManagementEventSources": ["kms.amazonaws.com"]}])),
+        open_question("TRL-01", "events not known yet", trail(eventSelectors=[{"readWriteType": UNKNOWN}])),
+        good("TRL-02", "heard", trail(cloudWatchLogsGroupArn=UNKNOWN)),
+        bad("TRL-02", "in a bucket only", trail()),
+        *watchers(),
+    ]
+
+
+def watchers() -> list[Case]:
+    detector, recorder = o._DETECTORS  # pyright: ignore[reportPrivateUsage]
+    store = o._EVENT_STORE  # pyright: ignore[reportPrivateUsage]
+    return [
+        good("TRL-03", "a detector", R(detector, "x", {})),
+        bad("TRL-03", "a detector that is off", R(detector, "x", {"enable": False})),
+        good("TRL-03", "a recorder", R(recorder, "x", {"isEnabled": True})),
+        bad("TRL-03", "a recorder that is off", R(recorder, "x", {"isEnabled": False})),
+        open_question("TRL-03", "a recorder not known yet", R(recorder, "x", {"isEnabled": UNKNOWN})),
+        good("TRL-03", "a store", R(store, "x", {})),
+        bad("TRL-03", "a store that a slip ends", R(store, "x", {"terminationProtectionEnabled": False})),
     ]
 
 

@@ -815,6 +815,42 @@ def net_13() -> list[Case]:
     ]
 
 
+def net_16() -> list[Case]:
+    rule = "NET-16"
+    gateway, *balancers = (n._TRANSIT_GATEWAY, *n._BALANCERS)  # pyright: ignore[reportPrivateUsage]
+    return [
+        *(good(rule, f"inside, {type}", R(type, "x", {"internal": True})) for type in balancers),
+        *(bad(rule, f"outside, {type}", R(type, "x", {"internal": False})) for type in balancers),
+        *(bad(rule, f"not said, {type}", R(type, "x", {})) for type in balancers),
+        open_question(rule, "not known yet", R(balancers[0], "x", {"internal": UNKNOWN})),
+        good(rule, "a gateway that asks", R(gateway, "x", {})),
+        bad(rule, "a gateway that takes anybody in", R(gateway, "x", {"autoAcceptSharedAttachments": "enable"})),
+        open_question(rule, "a gateway not known yet", R(gateway, "x", {"autoAcceptSharedAttachments": UNKNOWN})),
+    ]
+
+
+def lists_out() -> list[Case]:
+    rule = "NET-02"
+    everybody = prefix_list("all", "10.0.0.0/8", "0.0.0.0/0")
+    private = prefix_list("private", "10.0.0.0/8")
+
+    def out(target: R, protocol: Any = "-1", **more: Any) -> R:
+        inputs = {"securityGroupId": "sg-1", "ipProtocol": protocol, "prefixListId": target.ref(), **more}
+        return R(n.EGRESS_RULE, "out", inputs)
+
+    return [
+        bad(rule, "everything out", everybody, out(everybody), says=["0.0.0.0/0"]),
+        bad(
+            rule,
+            "everything out, inline",
+            everybody,
+            group(egress=[inline(everybody.ref(), key="prefixListIds", protocol="-1", ports=(0, 0))]),
+        ),
+        good(rule, "one port out", everybody, out(everybody, "tcp", fromPort=443, toPort=443)),
+        good(rule, "everything to private networks", private, out(private)),
+    ]
+
+
 CASES = [
     case
     for make in (
@@ -833,6 +869,8 @@ CASES = [
         net_13,
         net_14,
         net_15,
+        net_16,
+        lists_out,
     )
     for case in make()
 ]

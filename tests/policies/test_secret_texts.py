@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from typing import Any
 
@@ -41,6 +42,42 @@ CASES = [
     held("a private key", env(A=PEM)),
     held("a private key of another kind", env(A="-----BEGIN OPENSSH " + "PRIVATE KEY-----")),
     held("a token", env(A="ghp_" + "a1B2" * 9)),
+    *(
+        held(f"what {service} hands out", env(A=head + tail))
+        for service, head, tail in (
+            ("npm", "npm_", "a1B2" * 9),
+            ("PyPI", "pypi-AgE", "a1B2" * 6),
+            ("SendGrid", "SG.", "a1B2" * 5 + "." + "c3D4" * 10),
+            ("Google", "AIza", "a1B2c" * 7),
+            ("Databricks", "dapi", "0a1b2c3d" * 4),
+            ("OpenAI", "sk-proj-", "a1B2" * 8),
+            ("a signer of web tokens", "eyJ", "hbGciOiJIUzI1NiJ9.eyJ" + "zdWIiOiIxMjM0In0" + "." + "a1B2" * 8),
+            ("Slack, as an address,", "https://hooks.slack.com/services/", "T0AAAA/B0BBBB/" + "a1B2" * 6),
+            ("Azure", "AccountName=x;AccountKey=", "a1B2" * 21 + "aa=="),
+        )
+    ),
+    held("a header", env(A="Authorization: Basic " + base64.b64encode(f"user:{WORD}".encode()).decode())),
+    good(RULE, "a word after basic", env(A="Basic authentication is off")),
+    held(
+        "a secret access key in a file",
+        R("aws:s3/bucketObjectv2:BucketObjectv2", "o", {"content": "AWS_SECRET_ACCESS_KEY=" + "a1B2/" * 8}),
+    ),
+    good(RULE, "a digest", env(A="sha256: " + "a1B2" * 10)),
+    held("a message", R("aws:cloudwatch/eventTarget:EventTarget", "t", {"input": json.dumps({"password": WORD})})),
+    good(
+        RULE,
+        "a message that names one",
+        R("aws:cloudwatch/eventTarget:EventTarget", "t", {"input": '{"secretArn": "x"}'}),
+    ),
+    held(
+        "compressed user data",
+        R(
+            "aws:ec2/launchTemplate:LaunchTemplate",
+            "t",
+            {"userData": base64.b64encode(gzip.compress(f"export DB_PASSWORD={WORD}\n".encode())).decode()},
+        ),
+    ),
+    good(RULE, "broken user data", R("aws:ec2/launchTemplate:LaunchTemplate", "t", {"userData": "H4sIAAAAAAAA/8tI"})),
     *(
         held(f"a variable {name}", env(**{name: WORD}))
         for name in (

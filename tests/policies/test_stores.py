@@ -221,7 +221,118 @@ def shared() -> list[Case]:
     ]
 
 
-CASES = [case for make in (encrypted, keys, public, policies, transit, recoverable, images, shared) for case in make()]
+def fronts() -> list[Case]:
+    """What stands before a store, or switches its refusal of clear text off."""
+    rule = "STO-05"
+    cases: list[Case] = []
+    for type, names in s._FORCED.items():  # pyright: ignore[reportPrivateUsage]
+        for name in sorted(names):
+            cases += [
+                bad(rule, f"{name} off, {type}", R(type, "x", {"parameters": [{"name": name, "value": "0"}]})),
+                good(rule, f"{name} on, {type}", R(type, "x", {"parameters": [{"name": name, "value": "1"}]})),
+                open_question(
+                    rule,
+                    f"{name} not known yet, {type}",
+                    R(type, "x", {"parameters": [{"name": name, "value": UNKNOWN}]}),
+                ),
+            ]
+    listener, transfer = s.LISTENERS[0], {"endpointType": "VPC"}
+    on = [{"type": "redirect", "redirect": {"protocol": "HTTPS", "statusCode": "HTTP_301"}}]
+    back = [{"type": "redirect", "redirect": {"protocol": "HTTP", "statusCode": "HTTP_301"}}]
+    behaviour = {"viewerProtocolPolicy": "redirect-to-https"}
+    loud = {"viewerProtocolPolicy": "allow-all"}
+    return [
+        *cases,
+        bad(rule, "a listener", R(listener, "x", {"protocol": "HTTP", "defaultActions": [{"type": "forward"}]})),
+        good(rule, "a listener that sends on", R(listener, "x", {"protocol": "HTTP", "defaultActions": on})),
+        bad(rule, "a listener that sends back", R(listener, "x", {"protocol": "HTTP", "defaultActions": back})),
+        bad(
+            rule, "a listener of old", R(listener, "x", {"protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-2016-08"})
+        ),
+        good(
+            rule,
+            "a listener of today",
+            R(listener, "x", {"protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06"}),
+        ),
+        open_question(rule, "a listener not known yet", R(listener, "x", {"protocol": UNKNOWN})),
+        bad(rule, "a classic one", R(s.CLASSIC_BALANCER, "x", {"listeners": [{"lbProtocol": "http"}]})),
+        good(rule, "a classic one by TLS", R(s.CLASSIC_BALANCER, "x", {"listeners": [{"lbProtocol": "https"}]})),
+        bad(
+            rule,
+            "a distribution",
+            R(s.DISTRIBUTION, "x", {"defaultCacheBehavior": behaviour, "orderedCacheBehaviors": [loud]}),
+        ),
+        good(rule, "a distribution by TLS", R(s.DISTRIBUTION, "x", {"defaultCacheBehavior": behaviour})),
+        bad(rule, "FTP", R(s.TRANSFER, "x", {**transfer, "protocols": ["SFTP", "FTP"]})),
+        good(rule, "SFTP", R(s.TRANSFER, "x", {**transfer, "protocols": ["SFTP"]})),
+    ]
+
+
+def callers() -> list[Case]:
+    rule = "STO-09"
+    point = {"rootDirectory": {"path": "/data"}, "posixUser": {"uid": 1000, "gid": 1000}}
+    login = {"iamDatabaseAuthenticationEnabled": True}
+    return [
+        good(rule, "brokers", R(s.MSK, "x", nested("clientAuthentication.sasl.iam", True))),
+        bad(rule, "brokers for anybody", R(s.MSK, "x", nested("clientAuthentication.unauthenticated", True))),
+        good(rule, "a login by IAM", R(s.RDS_INSTANCE, "x", {"engine": "postgres", **login})),
+        bad(rule, "a login by password", R(s.RDS_INSTANCE, "x", {"engine": "postgres"})),
+        good(rule, "an engine that knows no other", R(s.RDS_INSTANCE, "x", {"engine": "oracle-ee"})),
+        open_question(rule, "not known yet", R(s.RDS_CLUSTER, "x", {"iamDatabaseAuthenticationEnabled": UNKNOWN})),
+        bad(rule, "a search domain for anybody", R(s.DOMAINS[0], "x", {})),
+        good(rule, "a search domain", R(s.DOMAINS[0], "x", nested("advancedSecurityOptions.enabled", True))),
+        good(rule, "a directory for a user", R(s.ACCESS_POINT, "x", point)),
+        bad(rule, "the root", R(s.ACCESS_POINT, "x", {**point, "rootDirectory": {"path": "/"}})),
+        bad(rule, "whoever the client says", R(s.ACCESS_POINT, "x", {**point, "posixUser": None})),
+        bad(rule, "a notebook's root", R(s.NOTEBOOK, "x", {})),
+        good(rule, "a notebook", R(s.NOTEBOOK, "x", {"rootAccess": "Disabled"})),
+        open_question(rule, "a notebook not known yet", R(s.NOTEBOOK, "x", {"rootAccess": UNKNOWN})),
+        bad("STO-03", "a notebook on the internet", R(s.NOTEBOOK, "x", {})),
+        bad(
+            "STO-03",
+            "a collection",
+            R(s.SEARCH_ACCESS, "x", {"type": "network", "policy": '[{"AllowFromPublic": true}]'}),
+        ),
+        good("STO-03", "a private collection", R(s.SEARCH_ACCESS, "x", {"type": "network", "policy": "[{}]"})),
+        good("STO-03", "its keys", R(s.SEARCH_ACCESS, "x", {"type": "encryption", "policy": "{}"})),
+        open_question(
+            "STO-03", "a collection not known yet", R(s.SEARCH_ACCESS, "x", {"type": "network", "policy": UNKNOWN})
+        ),
+        bad(
+            "STO-08",
+            "disks",
+            R("aws:ec2/snapshotCreateVolumePermission:SnapshotCreateVolumePermission", "x", {"accountId": "all"}),
+        ),
+        bad("STO-08", "a registry", R("aws:ecrpublic/repository:Repository", "x", {})),
+        bad(
+            "STO-08",
+            "sharing",
+            R("aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess", "x", {"state": "unblocked"}),
+        ),
+        good(
+            "STO-08",
+            "no sharing",
+            R("aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess", "x", {"state": "block-all-sharing"}),
+        ),
+    ]
+
+
+def logged() -> list[Case]:
+    rule = "STO-10"
+    logs = {"enabledCloudwatchLogsExports": ["postgresql"]}
+    return [
+        good(rule, "logs and updates", R(s.RDS_INSTANCE, "x", logs)),
+        bad(rule, "no logs", R(s.RDS_INSTANCE, "x", {})),
+        bad(rule, "no updates", R(s.RDS_INSTANCE, "x", {**logs, "autoMinorVersionUpgrade": False})),
+        open_question(rule, "logs not known yet", R(s.RDS_CLUSTER, "x", {"enabledCloudwatchLogsExports": UNKNOWN})),
+        bad(rule, "a search domain's logs", R(s.DOMAINS[0], "x", {})),
+        good(rule, "through the network", R(s.REDSHIFT, "x", {"enhancedVpcRouting": True})),
+        bad(rule, "past the network", R(s.REDSHIFT, "x", {})),
+    ]
+
+
+MAKERS = (encrypted, keys, public, policies, transit, fronts, callers, recoverable, images, shared, logged)
+CASES = [case for make in MAKERS for case in make()]
 
 
 @parametrize(CASES)
