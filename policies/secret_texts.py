@@ -27,8 +27,16 @@ _TOKEN: Final = re.compile(
 )
 """What services hand out: GitHub, Slack, GitLab, Stripe, npm, PyPI, SendGrid, Google, Databricks, Hugging Face, OpenAI,
 Anthropic, JSON web tokens, age, DigitalOcean, Azure Storage."""
+_TOKEN_HEADS: Final = (
+    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox", "glpat-", "k_live_", "npm_", "pypi-AgE", "SG."),
+    *("AIza", "dapi", "hf_", "sk-proj-", "sk-ant-", "sk-svcacct-", "eyJ", "AGE-SECRET", "dop_v1_"),
+    *("hooks.slack.com/", "AccountKey=", "SharedAccessKey="),
+)
+"""Parts without which no text holds one of them: most texts need no further look."""
+_SHORTEST: Final = 14
+"""What is shorter is no key and no token."""
 _SECRET_ACCESS_KEY: Final = re.compile(
-    r"(?:aws[._-]?)?secret[._-]?(?:access[._-]?)?key[\"']?\s*[=:,\s]\s*[\"']?[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])",
+    r"secret[._-]?(?:access[._-]?)?key[\"']?\s*[=:,\s]\s*[\"']?[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])",
     re.IGNORECASE,
 )
 _BASIC: Final = re.compile(r"\bBasic\s+([A-Za-z0-9+/]{8,}={0,2})(?![A-Za-z0-9+/=])", re.IGNORECASE)
@@ -140,22 +148,24 @@ def is_literal(value: str) -> bool:
 
 def find_in_text(written: str, assignments: bool) -> Iterator[str]:
     """What kinds of secrets a text holds."""
-    if _KEY_ID.search(written):
-        yield "an AWS access key"
-    if _PRIVATE_KEY.search(written):
-        yield "a private key"
-    if _TOKEN.search(written):
-        yield "an access token"
     folded = written.lower()
-    if "secret" in folded and _SECRET_ACCESS_KEY.search(written):
-        yield "a secret access key"
-    if "basic" in folded and any(
-        ":" in (_unpacked(match.group(1)) or "").strip(":") for match in _BASIC.finditer(written)
-    ):
-        yield "a user name and password"
+    if len(written) >= _SHORTEST:
+        if _KEY_ID.search(written):
+            yield "an AWS access key"
+        if "-----BEGIN" in written and _PRIVATE_KEY.search(written):
+            yield "a private key"
+        if any(head in written for head in _TOKEN_HEADS) and _TOKEN.search(written):
+            yield "an access token"
+        if "secret" in folded and _SECRET_ACCESS_KEY.search(written):
+            yield "a secret access key"
+        if "basic" in folded and any(
+            ":" in (_unpacked(match.group(1)) or "").strip(":") for match in _BASIC.finditer(written)
+        ):
+            yield "a user name and password"
     if "://" in written and any(is_literal(match.group(1)) for match in _URL.finditer(written)):
         yield "a password in an address"
-    if assignments and any(is_literal(match.group(1)) for match in _ASSIGNMENT.finditer(written)):
+    named = "pass" in folded or "pwd" in folded or "secret" in folded or "key" in folded or "token" in folded
+    if assignments and named and any(is_literal(match.group(1)) for match in _ASSIGNMENT.finditer(written)):
         yield "a password"
 
 
