@@ -167,6 +167,21 @@ def _whole_kind(pattern: str) -> bool:
     )
 
 
+def _roles_of_others(pattern: str) -> bool:
+    """Whether a resource pattern names roles in whatever account."""
+    arn = parse_arn(pattern)
+    return arn is not None and arn.service == "iam" and "*" in arn.account and not arn.account.strip("*?")
+
+
+_MAKES_LOG_GROUPS: Final = frozenset({"logs:createloggroup", "logs:describeloggroups"})
+"""What AWS grants to the role of every function on all log groups of one account and region."""
+
+
+def _account_of_logs(pattern: str) -> bool:
+    arn = parse_arn(pattern)
+    return arn is not None and arn.service == "logs" and bool(re.fullmatch(r"\d{12}", arn.account))
+
+
 _RESOURCE_CONDITIONS: Final = frozenset(
     {"aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths", "ec2:vpc", "ec2:subnet", "kms:resourcealiases"}
 )
@@ -219,6 +234,12 @@ def no_service_wildcards(resource: Resource, settings: Settings) -> Findings:
         if _bounds_resources(statement):
             return
         patterns = [str(pattern) for pattern in statement.resources if pattern is not UNKNOWN]
+        if any(_roles_of_others(pattern) for pattern in patterns):
+            assumes = statement.grants("sts:AssumeRole")
+            if assumes is not Match.NO:
+                yield assumes, "assumes roles in any account"
+        if patterns and all(_account_of_logs(pattern) for pattern in patterns):
+            known = [action for action in known if action.casefold() not in _MAKES_LOG_GROUPS]
         wide = any(open_resource(pattern) or _whole_kind(pattern) for pattern in patterns)
         maybe = UNKNOWN in statement.resources
         bounded = [action for action in known if not _any_action(action) and not _cannot_name_resource(action)]

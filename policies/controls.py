@@ -41,6 +41,7 @@ _CONTROLS: Final[dict[str, str]] = {
     "EMR-19": "AC-4 SC-7",
     "LAM-08": _LEAST,
     "SFN-03": _ENCRYPTED,
+    "SNS-04": _IN_TRANSIT,
     "TRL-02": "AU-6 SI-4",
     "TRL-03": _LOGGED,
     "STO-09": "AC-2 AC-3 AC-6 IA-2",

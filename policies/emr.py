@@ -17,7 +17,20 @@ from policies.network import (
     public_ingress,
     public_prefix_lists,
 )
-from policies.plain import MALFORMED, UNKNOWN, Malformed, Plain, at, json_value, listed, number, record, switch, text
+from policies.plain import (
+    MALFORMED,
+    UNKNOWN,
+    Malformed,
+    Plain,
+    at,
+    json_value,
+    listed,
+    member,
+    number,
+    record,
+    switch,
+    text,
+)
 
 family = Family("EMR")
 
@@ -677,13 +690,24 @@ def _classified(where: str, value: Plain) -> Iterator[tuple[str, str, Plain]]:
         return
     for index, entry in enumerate(listed(cast("Plain", document))):
         place = f"{where}[{index}]"
-        properties = record(at(entry, "Properties")) or {} if at(entry, "Properties") is not UNKNOWN else {}
-        properties = properties if isinstance(properties, dict) else {}
-        for name, setting in properties.items():
-            yield f"{place}.Properties.{name}", name, setting
-        inner = at(entry, "Configurations")
+        block = record(entry)
+        if not isinstance(block, dict):
+            continue
+        # EMR writes these names with a capital, EMR Serverless without.
+        properties = member(block, "Properties")
+        if isinstance(properties, dict):
+            for name, setting in cast("dict[str, Plain]", properties).items():
+                yield f"{place}.Properties.{name}", name, setting
+        inner = member(block, "Configurations")
         if isinstance(inner, list):
             yield from _classified(f"{place}.Configurations", inner)
+
+
+_CONFIGURATIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    EMR_CLUSTER: ("configurationsJson", "configurations"),
+    INSTANCE_GROUP: ("configurationsJson",),
+    SERVERLESS: ("runtimeConfigurations",),
+}
 
 
 @family.resource_rule(
@@ -691,14 +715,13 @@ def _classified(where: str, value: Plain) -> Iterator[tuple[str, str, Plain]]:
     "emr-settings-undo-nothing",
     "No setting of an application undoes the cluster's security",
     Severity.HIGH,
-    (EMR_CLUSTER, INSTANCE_GROUP),
+    (EMR_CLUSTER, INSTANCE_GROUP, SERVERLESS),
     fix="Leave the setting out: EMR writes the right value from the security configuration.",
     source=_GUIDE + "Encryption options; EMR release guide: Configure applications (what the program writes wins)",
 )
 def emr_settings_undo_nothing(resource: Resource, settings: Settings) -> Findings:
     """EMR writes these from the security configuration; the program's own value outweighs it."""
-    names = ("configurationsJson", "configurations") if resource.type == EMR_CLUSTER else ("configurationsJson",)
-    for name in names:
+    for name in _CONFIGURATIONS[resource.type]:
         value = resource.value(name)
         if value is UNKNOWN and name == "configurationsJson":
             yield undecided(name)

@@ -274,6 +274,7 @@ def sfn_logging(resource: Resource, settings: Settings) -> Findings:
     (STATE_MACHINE, ACTIVITY),
     fix="Set encryptionConfiguration: type CUSTOMER_MANAGED_KMS_KEY, and kmsKeyId the stack's key.",
     source=_STATES + "Data at rest encryption in Step Functions",
+    enabled=False,
 )
 def sfn_key(resource: Resource, settings: Settings) -> Findings:
     """Inputs and outputs name data, and may hold it."""

@@ -357,8 +357,8 @@ def is_insecure(condition: Condition) -> bool:
     )
 
 
-def denies_clear_text(statement: Statement, service: str) -> Match:
-    """Whether a statement denies everybody every action over HTTP, on no further condition."""
+def denies_clear_text(statement: Statement, service: str, action: str | None = None) -> Match:
+    """Whether a statement denies everybody every action (or one) over HTTP, on no further condition."""
     if statement.effect is UNKNOWN:
         return Match.MAYBE
     if statement.effect != "Deny" or statement.not_principals or statement.not_actions or statement.not_resources:
@@ -369,12 +369,16 @@ def denies_clear_text(statement: Statement, service: str) -> Match:
         return Match.NO
     if statement.everyone is not Match.YES:
         return statement.everyone
+    if action is not None:
+        return statement.grants(action)
     if any(str(action).casefold() in {"*", f"{service}:*"} for action in statement.actions if action is not UNKNOWN):
         return Match.YES
     return Match.MAYBE if UNKNOWN in statement.actions else Match.NO
 
 
-def refuses_clear_text(policy: Plain, service: str, arns: Sequence[str | Unknown | None]) -> Match:
+def refuses_clear_text(
+    policy: Plain, service: str, arns: Sequence[str | Unknown | None], action: str | None = None
+) -> Match:
     """Whether a resource's policy refuses HTTP for the resource with (one of) these ARNs."""
     document = parse_document(policy)
     if document is UNKNOWN:
@@ -382,7 +386,8 @@ def refuses_clear_text(policy: Plain, service: str, arns: Sequence[str | Unknown
     if document is None or isinstance(document, Unknown | Malformed):
         return Match.NO
     return any_of(
-        all_of((denies_clear_text(statement, service), _holds_any(statement.resources, arns))) for statement in document
+        all_of((denies_clear_text(statement, service, action), _holds_any(statement.resources, arns)))
+        for statement in document
     )
 
 

@@ -159,6 +159,35 @@ def queue_tls_only(resource: Resource, stack: Stack, settings: Settings) -> Find
             yield undecided("policy", f"({name}) is not wholly known yet")
 
 
+@family.stack_rule(
+    "SNS-04",
+    "topic-tls-only",
+    "Topics refuse clear text",
+    Severity.MEDIUM,
+    (TOPIC,),
+    fix="Add to the topic's policy: Deny, Principal *, sns:Publish, on the topic, if aws:SecureTransport is false.",
+    source="SNS developer guide: Amazon SNS security best practices: enforce encryption of data in transit",
+    frameworks=("cdk-nag AwsSolutions-SNS3",),
+    enabled=False,
+)
+def topic_tls_only(resource: Resource, stack: Stack, settings: Settings) -> Findings:
+    """SNS takes messages over HTTP from whoever sends them so."""
+    certain, possible = stack.referring(resource, "arn", TOPIC_POLICY)
+    sources = [(source, source.name) for source in certain]
+    if not certain and not resource.computed("policy") and resource.text("policy") is not None:
+        sources = [(resource, "its own")]
+    if not sources and possible:
+        yield undecided("policy", f"may be {possible[0].name}, whose topic is not known yet")
+    elif not sources:
+        yield violation("policy", "is absent, so the topic takes messages in clear text")
+    for source, name in sources:
+        answer = refuses_clear_text(source.value("policy"), "sns", (resource.text("arn"),), "sns:Publish")
+        if answer is Match.NO:
+            yield violation("policy", f"({name}) does not refuse clear text to everybody")
+        elif answer is Match.MAYBE:
+            yield undecided("policy", f"({name}) is not wholly known yet")
+
+
 @family.resource_rule(
     "EVB-01",
     "bus-not-public",

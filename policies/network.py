@@ -881,6 +881,7 @@ def sg_descriptions(resource: Resource, settings: Settings) -> Findings:
 
 
 _TRANSIT_GATEWAY: Final = "aws:ec2transitgateway/transitGateway:TransitGateway"
+_ENDPOINT_SERVICE: Final = "aws:ec2/vpcEndpointService:VpcEndpointService"
 _BALANCERS: Final = (
     "aws:lb/loadBalancer:LoadBalancer",
     "aws:alb/loadBalancer:LoadBalancer",
@@ -891,12 +892,18 @@ _BALANCERS: Final = (
 @family.resource_rule(
     "NET-16",
     "edges-closed",
-    "Load balancers stand inside the network, and transit gateways take in only what somebody accepted",
+    "Load balancers stand inside the network, and other networks join it only where somebody accepted them",
     Severity.MEDIUM,
-    (*_BALANCERS, _TRANSIT_GATEWAY),
-    fix="Set internal to true, and autoAcceptSharedAttachments to disable.",
+    (*_BALANCERS, _TRANSIT_GATEWAY, _ENDPOINT_SERVICE, ROUTE),
+    fix="Set internal to true, have somebody accept who attaches or connects, and route to a peer its networks only.",
     source="Elastic Load Balancing user guide: Load balancer scheme; Transit gateways: shared attachments",
-    frameworks=("checkov CKV_AWS_331", "trivy AVD-AWS-0053", "Security Hub EC2.23"),
+    frameworks=(
+        "checkov CKV_AWS_123",
+        "checkov CKV_AWS_331",
+        "checkov CKV2_AWS_44",
+        "trivy AVD-AWS-0053",
+        "Security Hub EC2.23",
+    ),
 )
 def edges_closed(resource: Resource, settings: Settings) -> Findings:
     """Left out, a load balancer faces the internet."""
@@ -906,6 +913,20 @@ def edges_closed(resource: Resource, settings: Settings) -> Findings:
             yield undecided("autoAcceptSharedAttachments")
         elif word == "enable":
             yield violation("autoAcceptSharedAttachments", "lets other accounts' networks in unasked")
+        return
+    if resource.type == _ENDPOINT_SERVICE:
+        accepted = switch(resource.value("acceptanceRequired"))
+        if accepted is UNKNOWN:
+            yield undecided("acceptanceRequired")
+        elif accepted is not True:
+            yield violation("acceptanceRequired", "is not true, so whoever may see the service is connected unasked")
+        return
+    if resource.type == ROUTE:
+        for name in ("destinationCidrBlock", "destinationIpv6CidrBlock"):
+            network = parse_network(resource.value(name))
+            wide = network is not None and network is not UNKNOWN and is_internet(network, 16, 32)
+            if wide and resource.value("vpcPeeringConnectionId") is not None:
+                yield violation(name, "sends everything to a peer")
         return
     internal = switch(resource.value("internal"))
     if internal is UNKNOWN:

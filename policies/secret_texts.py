@@ -96,6 +96,8 @@ _MAPS: Final = frozenset(
         "properties",
         "configurationproperties",
         "defaultarguments",
+        "defaultrunproperties",
+        "airflowconfigurationoptions",
         "nonoverridablearguments",
         "arguments",
         "connectionproperties",

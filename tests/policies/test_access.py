@@ -541,6 +541,18 @@ def seen_through() -> list[Case]:
             for pattern in ("arn:*", "arn:aws:s3*", "arn:aws:s3:*")
         ),
         bad("IAM-02", "any role", holder(document(allow("sts:AssumeRole", "arn:aws:iam::111122223333:role/*")))),
+        bad("IAM-02", "a role of anybody", holder(document(allow("sts:AssumeRole", "arn:aws:iam::*:role/reader")))),
+        good("IAM-02", "passed in its account", holder(document(allow("iam:PassRole", "arn:aws:iam::*:role/reader")))),
+        good(
+            "IAM-02",
+            "log groups, as functions make them",
+            holder(document(allow("logs:CreateLogGroup", "arn:aws:logs:eu-west-1:111122223333:*"))),
+        ),
+        bad(
+            "IAM-02",
+            "log groups, to delete them",
+            holder(document(allow("logs:DeleteLogGroup", "arn:aws:logs:eu-west-1:111122223333:*"))),
+        ),
         good("IAM-02", "a role", holder(document(allow("sts:AssumeRole", ROLE_ARN)))),
         bad("IAM-05", "the lake's administrators", holder(document(allow("lakeformation:PutDataLakeSettings", "*")))),
         *(

@@ -627,6 +627,11 @@ def emr_18() -> list[Case]:
         good(
             rule, "as it should be", configured(settings(**{"spark.authenticate": "true", "spark.executor.cores": "4"}))
         ),
+        bad(
+            rule,
+            "without servers",
+            R(e.SERVERLESS, "c", {"runtimeConfigurations": [{"properties": {"spark.authenticate": "false"}}]}),
+        ),
         good(rule, "nothing", R(n.EMR_CLUSTER, "c", {})),
         good(rule, "malformed", R(n.EMR_CLUSTER, "c", {"configurationsJson": "[{", "configurations": "s3://a/b.json"})),
         open_question(rule, "not known yet", configured(UNKNOWN)),

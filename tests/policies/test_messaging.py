@@ -111,6 +111,33 @@ def sqs_03() -> list[Case]:
     ]
 
 
+def sns_04() -> list[Case]:
+    rule = "SNS-04"
+    topic = R(m.TOPIC, "topic", {"name": "topic"}, {"arn": "arn:aws:sns:eu-west-1:1:topic"}, computed=["policy"])
+    deny = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sns:Publish",
+        "Resource": "*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+    def policy(text: Any) -> R:
+        return R(m.TOPIC_POLICY, "policy", {"arn": topic.ref("arn"), "policy": text})
+
+    return [
+        good(rule, "refused", topic, policy(document(BOUND, deny))),
+        good(rule, "inline", R(m.TOPIC, "topic", {"policy": document(deny)})),
+        bad(rule, "no policy", topic),
+        bad(rule, "only subscriptions", topic, policy(document({**deny, "Action": "sns:Subscribe"}))),
+        bad(rule, "only somebody", topic, policy(document({**deny, "Principal": {"AWS": "111122223333"}}))),
+        open_question(rule, "not known yet", topic, policy(UNKNOWN)),
+        open_question(
+            rule, "for a topic not known yet", topic, R(m.TOPIC_POLICY, "p", {"arn": UNKNOWN, "policy": document(deny)})
+        ),
+    ]
+
+
 def evb() -> list[Case]:
     def permission(**inputs: Any) -> R:
         return R(m.EVENT_PERMISSION, "p", {"statementId": "s", **inputs})
@@ -257,6 +284,7 @@ CASES = [
     bad("SNS-03", "an address in clear text", subscription(protocol="https", endpoint="HTTP://example.com")),
     open_question("SNS-03", "not known yet", subscription(protocol=UNKNOWN, endpoint="x")),
     *sqs_03(),
+    *sns_04(),
     *evb(),
     *alarms(),
     *trails(),

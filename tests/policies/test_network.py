@@ -824,6 +824,17 @@ def net_16() -> list[Case]:
         *(bad(rule, f"not said, {type}", R(type, "x", {})) for type in balancers),
         open_question(rule, "not known yet", R(balancers[0], "x", {"internal": UNKNOWN})),
         good(rule, "a gateway that asks", R(gateway, "x", {})),
+        good(rule, "a service that asks", R(n._ENDPOINT_SERVICE, "x", {"acceptanceRequired": True})),  # pyright: ignore[reportPrivateUsage]
+        bad(rule, "a service that takes anybody in", R(n._ENDPOINT_SERVICE, "x", {"acceptanceRequired": False})),  # pyright: ignore[reportPrivateUsage]
+        bad(
+            rule, "all to a peer", R(n.ROUTE, "x", {"destinationCidrBlock": "0.0.0.0/0", "vpcPeeringConnectionId": "p"})
+        ),
+        good(
+            rule,
+            "a peer's network",
+            R(n.ROUTE, "x", {"destinationCidrBlock": "10.1.0.0/16", "vpcPeeringConnectionId": "p"}),
+        ),
+        good(rule, "all to a gateway", R(n.ROUTE, "x", {"destinationCidrBlock": "0.0.0.0/0", "natGatewayId": "n"})),
         bad(rule, "a gateway that takes anybody in", R(gateway, "x", {"autoAcceptSharedAttachments": "enable"})),
         open_question(rule, "a gateway not known yet", R(gateway, "x", {"autoAcceptSharedAttachments": UNKNOWN})),
     ]

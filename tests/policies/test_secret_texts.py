@@ -56,6 +56,7 @@ CASES = [
             ("Azure", "AccountName=x;AccountKey=", "a1B2" * 21 + "aa=="),
         )
     ),
+    held("a run's properties", R("aws:glue/workflow:Workflow", "w", {"defaultRunProperties": {"db_password": WORD}})),
     held("a header", env(A="Authorization: Basic " + base64.b64encode(f"user:{WORD}".encode()).decode())),
     good(RULE, "a word after basic", env(A="Basic authentication is off")),
     held(
