@@ -715,6 +715,10 @@ class ClusterSettings(SettingsModel):
     required_versions: dict[str, str] = Field(default_factory=dict)
     """Versions that the release must bring, by application, compared component by component: ``3.3`` fits 3.3.0, and
     ``0.28`` does not fit 0.281."""
+    check_online: bool = False
+    """Whether a preview and an update ask EMR if it offers the release in the region, with the versions that the
+    program's table tells, on the instance types of the groups. Needs AWS, and ``elasticmapreduce:ListReleaseLabels``
+    and ``elasticmapreduce:ListSupportedInstanceTypes``. `make up` asks for the release in any case."""
     must_acknowledge_end_of_support: bool = False
     """Whether a release that is about to leave support, or has left it, stops the preview until
     `acknowledged_end_of_support` names the day. False only warns."""

@@ -20,7 +20,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
-from components import cluster_end, emr_compatibility
+from components import cluster_end, emr_compatibility, emr_online
 from components import cluster_roles as roles
 from components.certificates import PREFIX as CERTIFICATES_PREFIX
 from components.certificates import NodeCertificate, NodeCertificateArgs, expiry_notice
@@ -87,8 +87,13 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
     cluster_parameter_arn: str
     realm: str
     """Kerberos realm of the cluster's KDC."""
+    release: str
+    """Label of the release."""
     application_versions: dict[str, str]
-    """Version of every application, as the release brings it."""
+    """Version of every application, as the release brings it: by the program's table, and by EMR's word where
+    `versions_checked_online`."""
+    versions_checked_online: bool
+    """Whether EMR was asked for this release, these versions and the instance types."""
     certificate_expiry: pulumi.Output[str]
     """When the node certificate ends (RFC 3339), and the cluster with it."""
     kdc_password_secret_arn: pulumi.Output[str]
@@ -109,8 +114,12 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
         self._name = name
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
+        if settings.check_online:
+            asked = pulumi.InvokeOptions(parent=self)
+            emr_online.check(settings, release, environment.project, environment.region, asked)
         external_kdc = settings.kerberos.external_kdc
         self.realm = external_kdc.realm if external_kdc else settings.kerberos.realm or environment.node_domain.upper()
+        self.release, self.versions_checked_online = release.label, settings.check_online
         self.application_versions = {
             application: release.versions[application] for application in sorted(settings.applications)
         }
@@ -272,7 +281,9 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
                 "clusterParameterName": self.cluster_parameter_name,
                 "clusterParameterArn": self.cluster_parameter_arn,
                 "realm": self.realm,
+                "release": self.release,
                 "applicationVersions": self.application_versions,
+                "versionsCheckedOnline": self.versions_checked_online,
                 "certificateExpiry": self.certificate_expiry,
                 "kdcPasswordSecretArn": self.kdc_password_secret_arn,
                 "nodeRoleArn": self.node_role_arn,

@@ -28,6 +28,7 @@ import botocore.exceptions
 import botocore.session
 from botocore import xform_name
 
+from components import emr_online
 from components.bucket_documents import bucket_name
 from components.catalog import database_name
 from components.environment import AwsEnvironment
@@ -101,6 +102,7 @@ PROVIDER_READS: tuple[str, ...] = (
     "iam:SimulatePrincipalPolicy",
     *("servicequotas:GetServiceQuota", "servicequotas:GetAWSDefaultServiceQuota", "ec2:DescribeInstances"),
     *("ec2:DescribeInstanceTypes", "elasticmapreduce:DescribeReleaseLabel"),
+    *emr_online.PERMISSIONS,
     # What hooks call before the intake and the cluster end (components/intake_end.py, components/cluster_end.py).
     *("lambda:ListEventSourceMappings", "events:DisableRule", "events:EnableRule", "states:ListExecutions"),
     "elasticmapreduce:ListSteps",

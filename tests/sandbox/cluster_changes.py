@@ -172,6 +172,7 @@ UPDATES = (
             Change("requiredVersions", {"requiredVersions": {"Spark": "3.3"}}),
             Change("mustAcknowledgeEndOfSupport", {"mustAcknowledgeEndOfSupport": True}),
             Change("acknowledgedEndOfSupport", {"acknowledgedEndOfSupport": "2027-06-30"}),
+            Change("checkOnline", {"checkOnline": True}),
             Change("drainMinutes", {"drainMinutes": 30}),
             Change("primary.vcpus", {"primary": {**NODES, "vcpus": 2}}),
             Change("primary.yarnMemoryMib", {"primary": {"yarnMemoryMib": 8192}}),
@@ -301,6 +302,7 @@ UPDATES = (
                 {CLUSTER: "update coreInstanceGroup.instanceCount"},
             ),
         ],
+        beside={"checkOnline": False},
     ),
     Update(
         [

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -22,7 +23,7 @@ from pulumi.runtime import rpc
 
 from components.cluster import KerberizedEmrCluster, KerberizedEmrClusterArgs
 from settings import ClusterSettings, ConfigurationError, InstanceGroupSettings, ScalingSettings
-from tests.unit.harness import ENVIRONMENT, Deployment, Registered, deploy
+from tests.unit.harness import ENVIRONMENT, Answer, Deployment, Registered, deploy
 
 DATA_KEY = ENVIRONMENT.arn("kms", "key/data")
 LOGS_KEY = ENVIRONMENT.arn("kms", "key/logs")
@@ -73,7 +74,11 @@ def cluster_of(settings: ClusterSettings | None = None, *, today: date = date(20
 
 
 def deploy_cluster(
-    settings: ClusterSettings | None = None, *, preview: bool = False, today: date = date(2025, 1, 1)
+    settings: ClusterSettings | None = None,
+    *,
+    preview: bool = False,
+    today: date = date(2025, 1, 1),
+    calls: Mapping[str, Answer] | None = None,
 ) -> Deployment:
     return deploy(
         lambda: cluster_of(settings, today=today),
@@ -91,7 +96,8 @@ def deploy_cluster(
                 "secretId": given["secretId"],
                 "arn": ENVIRONMENT.arn("secretsmanager", f"secret:{given['secretId']}-AbCdEf"),
                 "secretString": f"{given['secretId']}-password",
-            }
+            },
+            **(calls or {}),
         },
     )
 
@@ -190,6 +196,8 @@ def test_the_id_is_published_where_consumers_find_it_after_a_replacement(deploym
 
 def test_outputs_tell_versions_realm_and_expiry_and_no_password(deployment: Deployment) -> None:
     outputs = deployment.outputs("cluster")
+    assert outputs["release"] == "emr-6.9.0"
+    assert outputs["versionsCheckedOnline"] is False, "nobody asked EMR"
     assert outputs["applicationVersions"]["Spark"] == "3.3.0-amzn-1"
     assert outputs["applicationVersions"]["Presto"] == "0.276-amzn-0"
     assert outputs["realm"] == "EU-WEST-1.COMPUTE.INTERNAL"

@@ -247,6 +247,17 @@ def _added_calls() -> dict[str, Callable[[Any], Any]]:
         brought = [{"Name": name, "Version": version} for name, version in releases.applications(label).items()]
         return ActionResult({"ReleaseLabel": label, "Applications": brought})
 
+    def list_release_labels(self: Any) -> Any:
+        """moto knows no filters; which release brings what is in the project's table."""
+        filters = self._get_param("Filters", {})
+        name, _, version = filters.get("Application", "").partition("@")
+        labels = [
+            label
+            for label in self.backend.list_release_labels()
+            if label.startswith(filters.get("Prefix", "")) and (not name or releases.has(label, name, version))
+        ]
+        return ActionResult({"ReleaseLabels": labels})
+
     def set_unhealthy_node_replacement(self: Any) -> Any:
         for cluster_id in self._get_param("JobFlowIds", []):
             cluster = _job_flow(self, cluster_id)
@@ -263,6 +274,7 @@ def _added_calls() -> dict[str, Callable[[Any], Any]]:
         "list_security_configurations": list_security_configurations,
         "list_instance_fleets": list_instance_fleets,
         "describe_release_label": describe_release_label,
+        "list_release_labels": list_release_labels,
         "set_unhealthy_node_replacement": set_unhealthy_node_replacement,
         "set_keep_job_flow_alive_when_no_steps": set_keep_job_flow_alive_when_no_steps,
     }

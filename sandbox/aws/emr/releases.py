@@ -30,3 +30,9 @@ def version(label: str, application: str) -> str | None:
         if name.lower() == application.lower():
             return value
     return None
+
+
+def has(label: str, application: str, wanted: str) -> bool:
+    """Return whether a release brings an application, in a version without EMR's build if one is wanted."""
+    brought = version(label, application)
+    return brought is not None and (not wanted or brought.partition("-")[0] == wanted)

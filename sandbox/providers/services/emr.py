@@ -18,6 +18,7 @@ from sandbox.providers.naming import AutoName
 from sandbox.providers.table import (
     Change,
     Created,
+    Function,
     Inputs,
     Operation,
     ResourceType,
@@ -568,6 +569,40 @@ def _remove_managed_scaling(operation: Operation, identifier: str, state: State)
 
 _VOLUME_TYPE = one_of("gp2", "gp3", "io1", "io2", "sc1", "st1", "standard")
 _VOLUMES = names("masterInstanceGroup.ebsConfigs coreInstanceGroup.ebsConfigs")
+
+# -- what a region offers ----------------------------------------------------------------------------------------------
+
+
+def _release_labels(operation: Operation, arguments: Inputs) -> State:
+    filters = pascal(arguments.get("filters") or {})
+    answer = operation.client("emr").list_release_labels(**({"Filters": filters} if filters else {}))
+    labels = answer.get("ReleaseLabels") or []
+    return {"id": ",".join(labels), "filters": arguments.get("filters"), "releaseLabels": labels}
+
+
+def _supported_instance_types(operation: Operation, arguments: Inputs) -> State:
+    label = arguments["releaseLabel"]
+    answer = operation.client("emr").list_supported_instance_types(ReleaseLabel=label)
+    renamed = {"Is64BitsOnly": "is64BitsOnly", "MemoryGB": "memoryGb", "StorageGB": "storageGb", "VCPU": "vcpu"}
+    types = [
+        {renamed.get(name) or name[0].lower() + name[1:]: value for name, value in kind.items()}
+        for kind in answer["SupportedInstanceTypes"]
+    ]
+    return {"id": label, "releaseLabel": label, "supportedInstanceTypes": types}
+
+
+FUNCTIONS = (
+    Function(
+        token="aws:emr/getReleaseLabels:getReleaseLabels",
+        arguments=names("filters region"),
+        call=_release_labels,
+    ),
+    Function(
+        token="aws:emr/getSupportedInstanceTypes:getSupportedInstanceTypes",
+        arguments=names("releaseLabel region"),
+        call=_supported_instance_types,
+    ),
+)
 
 TYPES = (
     ResourceType(
