@@ -701,6 +701,29 @@ class BucketEncryptionSettings(SettingsModel):
     """Key of the bucket; absent: S3's own (SSE-S3)."""
 
 
+class BootstrapActionSettings(SettingsModel):
+    """A script of your own, which every node runs when it starts, before the applications are installed."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}$")
+    """What EMR calls it, in its console and among the logs."""
+    path: Annotated[
+        str,
+        _form(
+            r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9!_.()/=+@,-]*[A-Za-z0-9_-]",
+            "the address of one object, s3://<bucket>/<key>, without wildcards: nodes may read it and nothing else",
+        ),
+    ]
+    """``s3://`` address of the script; nodes may read this object, and nothing beside it. Another script needs another
+    address: nodes that start later run what lies there then."""
+    kms_key_arn: str | None = Field(default=None, pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[a-z0-9-]+$")
+    """Key that the object is encrypted with; absent: S3's own (SSE-S3), or the stack's in the stack's buckets."""
+    arguments: tuple[str, ...] = Field(default=(), max_length=64)
+    """What the script is called with. Never a password: EMR shows them to whoever may look at the cluster."""
+
+
+MOST_BOOTSTRAP_ACTIONS = 16
+"""Of a cluster (EMR management guide, "Create bootstrap actions to install additional software")."""
+
 UserNumber = Annotated[int, Field(ge=10000, le=59999)]
 """Number of a Linux user, above those of the node's own."""
 
@@ -753,6 +776,9 @@ class ClusterSettings(SettingsModel):
     )
     """People who run things on the cluster under their own name: a Linux user on every node, by name with its number,
     10000 to 59999. The first entry and the end of the last replace the cluster; in between nodes follow the list."""
+    bootstrap_actions: tuple[BootstrapActionSettings, ...] = ()
+    """Scripts of your own that run on every node, in this order, behind the program's own; at most 16 with that. One
+    that fails ends the cluster. Changing them replaces the cluster."""
     emrfs_role_mappings: tuple[EmrfsRoleMappingSettings, ...] = ()
     """Roles that users, groups or prefixes use for S3; empty: everybody on the cluster is the nodes' role to S3."""
     bucket_encryption: tuple[BucketEncryptionSettings, ...] = ()
@@ -773,6 +799,7 @@ class ClusterSettings(SettingsModel):
         """Buckets that are not the pipeline's, which nodes must reach all the same."""
         archive = self.certificate.archive
         named = [entry.bucket for entry in self.bucket_encryption]
+        named += [action.path.split("/")[2] for action in self.bootstrap_actions]
         return (*named, *([archive.uri.split("/")[2]] if archive else []))
 
     @property
@@ -795,6 +822,15 @@ class ClusterSettings(SettingsModel):
         twice = [name for name, number in self.linux_users.items() if numbers.count(number) > 1]
         if twice:
             mistakes.append(f"linuxUsers holds one number for {', '.join(twice)}: they would be one user to Linux")
+        actions = [action.name for action in self.bootstrap_actions]
+        most = MOST_BOOTSTRAP_ACTIONS - (1 if self.linux_users else 0)
+        if len(actions) > most:
+            beside = ", one of which makes linuxUsers" if self.linux_users else ""
+            mistakes.append(
+                f"bootstrapActions holds {len(actions)} of them: a cluster has {MOST_BOOTSTRAP_ACTIONS} at most{beside}"
+            )
+        if twice := sorted({name for name in actions if actions.count(name) > 1}):
+            mistakes.append(f"bootstrapActions holds {', '.join(twice)} twice: the name tells their logs apart")
         if primary.instance_count not in (1, 3):
             mistakes.append(f"primary.instanceCount is {primary.instance_count}: EMR runs 1 or 3 primary nodes")
         if primary.scaling is not None:

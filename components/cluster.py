@@ -223,7 +223,7 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
             configurations_json=json.dumps(
                 configurations(cluster_properties(settings, release, cluster_sizes(settings)))
             ),
-            bootstrap_actions=[linux_users.action] if linux_users else None,
+            bootstrap_actions=[*([linux_users.action] if linux_users else []), *self._bootstrap_actions()] or None,
             log_uri=f"s3://{args.logs.name}/{LOG_PREFIX}",
             log_encryption_kms_key_id=args.logs_key_arn,
             keep_job_flow_alive_when_no_steps=True,
@@ -320,6 +320,7 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
                 database=args.database_name,
                 mapped_roles=[mapping.role for mapping in args.settings.emrfs_role_mappings],
                 certificate_archive=args.settings.certificate.archive,
+                bootstrap_actions=args.settings.bootstrap_actions,
             ),
             parent=self,
         )
@@ -371,6 +372,13 @@ class KerberizedEmrCluster(pulumi.ComponentResource):
             ),
             self._child,
         )
+
+    def _bootstrap_actions(self) -> list[aws.emr.ClusterBootstrapActionArgs]:
+        """Scripts of the user's own, in the order of the settings."""
+        return [
+            aws.emr.ClusterBootstrapActionArgs(name=action.name, path=action.path, args=list(action.arguments))
+            for action in self._args.settings.bootstrap_actions
+        ]
 
     def _certificate(self) -> pulumi.Input[str]:
         """Address of the archive with the node certificate, made here or brought along."""

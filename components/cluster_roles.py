@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from components.environment import AwsEnvironment
 from components.iam import Document, policy_document, service_trust, statement
-from settings import CertificateArchiveSettings
+from settings import BootstrapActionSettings, CertificateArchiveSettings
 
 MANAGED_TAG = {"for-use-with-amazon-emr-managed-policies": "true"}
 """Tag that ``AmazonEMRServicePolicy_v2`` asks of the cluster, its subnets and its security groups."""
@@ -64,6 +64,22 @@ def certificate_archive_statements(environment: AwsEnvironment, archive: Certifi
     return [
         statement("ReadCertificates", ["s3:GetObject"], [environment.bucket_arn(archive.uri.removeprefix("s3://"))]),
         statement("UseCertificateKey", ["kms:Decrypt"], [archive.kms_key_arn], condition=environment.through("s3")),
+    ]
+
+
+def bootstrap_action_statements(
+    environment: AwsEnvironment, actions: Sequence[BootstrapActionSettings]
+) -> list[Document]:
+    """Nodes fetch scripts of a user's own: these objects, with the keys that they lie under."""
+    scripts = sorted({environment.bucket_arn(action.path.removeprefix("s3://")) for action in actions})
+    keys = sorted({action.kms_key_arn for action in actions if action.kms_key_arn})
+    return [
+        *([statement("ReadBootstrapActions", ["s3:GetObject"], scripts)] if scripts else []),
+        *(
+            [statement("UseBootstrapActionKeys", ["kms:Decrypt"], keys, condition=environment.through("s3"))]
+            if keys
+            else []
+        ),
     ]
 
 
@@ -275,6 +291,7 @@ def node_statements(
     database: str,
     mapped_roles: Sequence[str] = (),
     certificate_archive: CertificateArchiveSettings | None = None,
+    bootstrap_actions: Sequence[BootstrapActionSettings] = (),
 ) -> list[Document]:
     """What nodes may do, beside using the stack's keys."""
     brought = certificate_archive_statements(environment, certificate_archive) if certificate_archive else []
@@ -282,6 +299,7 @@ def node_statements(
     mapped = [statement("AssumeMappedRoles", ["sts:AssumeRole"], sorted(set(mapped_roles)))] if mapped_roles else []
     return [
         *brought,
+        *bootstrap_action_statements(environment, bootstrap_actions),
         *mapped,
         *_bucket_statements(
             environment, raw=raw, processed=processed, logs=logs, scripts=scripts, log_prefix=log_prefix

@@ -425,6 +425,11 @@ UPDATES = (
     Update(
         [
             Change("core.yarnMemoryMib", {"core": {"yarnMemoryMib": 4096}}, SIZES),
+            Change(
+                "bootstrapActions",
+                {"bootstrapActions": [{"name": "agent", "path": "s3://life-scripts/bootstrap/agent.sh"}]},
+                {CLUSTER: "replace bootstrapActions", "cluster-node-policy": "update policy:Statement"},
+            ),
             Change("task.instanceCount from some to none", {"task": {"instanceCount": 0}}, {FIXED_TASK: "delete"}),
         ],
         follows=PUBLISHED,

@@ -587,6 +587,37 @@ def test_people_are_a_list_that_nodes_follow_and_no_part_of_the_cluster() -> Non
     assert asked({"carol": 20003})[0] == [action], "a person more must not be a new cluster"
 
 
+# --- scripts of a user's own
+
+OWN: list[dict[str, Any]] = [
+    {"name": "agent", "path": "s3://their-tools/agent.sh", "arguments": ["--level", "info"]},
+    {"name": "certificates", "path": "s3://their-tools/trust.sh", "kmsKeyArn": f"{DATA_KEY.rpartition('/')[0]}/12ab"},
+]
+
+
+def test_scripts_of_ones_own_run_in_their_order_behind_the_programs() -> None:
+    deployment = deploy_cluster(
+        ClusterSettings.model_validate({"bootstrapActions": OWN, "linuxUsers": {"alice": 20001}})
+    )
+    first, agent, certificates = emr(deployment).inputs["bootstrapActions"]
+    assert first["name"] == "linux-users"
+    assert agent == {"name": "agent", "path": "s3://their-tools/agent.sh", "args": ["--level", "info"]}
+    assert certificates["name"] == "certificates"
+
+
+def test_nodes_may_read_exactly_the_scripts_that_they_run() -> None:
+    settings = ClusterSettings.model_validate({"bootstrapActions": OWN})
+    granted = policy(deploy_cluster(settings), "cluster-node-policy")
+    assert granted["ReadBootstrapActions"]["Action"] == "s3:GetObject"
+    assert granted["ReadBootstrapActions"]["Resource"] == [
+        ENVIRONMENT.bucket_arn("their-tools/agent.sh"),
+        ENVIRONMENT.bucket_arn("their-tools/trust.sh"),
+    ]
+    assert granted["UseBootstrapActionKeys"]["Resource"] == OWN[1]["kmsKeyArn"]
+    assert "their-tools" in settings.other_buckets, "the S3 endpoint's policy lets nodes reach the bucket"
+    assert "ReadBootstrapActions" not in policy(deploy_cluster(), "cluster-node-policy")
+
+
 def test_two_people_have_two_numbers() -> None:
     with pytest.raises(ValueError, match="linuxUsers holds one number for alice, bob"):
         ClusterSettings(linux_users={"alice": 20001, "bob": 20001})

@@ -18,7 +18,7 @@ import pytest
 
 from components import cluster_roles as roles
 from components.iam import Document, policy_document
-from settings import CertificateArchiveSettings
+from settings import BootstrapActionSettings, CertificateArchiveSettings
 from tests.unit.harness import ENVIRONMENT
 
 DATA_KEY = ENVIRONMENT.arn("kms", "key/data")
@@ -29,6 +29,11 @@ SCALING_ROLE = ENVIRONMENT.global_arn("iam", "role/scaling")
 MAPPED_ROLE = ENVIRONMENT.global_arn("iam", "role/analysts")
 ARCHIVE = CertificateArchiveSettings(
     uri="s3://certificates/nodes.zip", kms_key_arn=ENVIRONMENT.arn("kms", "key/theirs"), expires=date(2030, 1, 1)
+)
+
+
+SCRIPT = BootstrapActionSettings(
+    name="agent", path="s3://tools/agent.sh", kms_key_arn=ENVIRONMENT.arn("kms", "key/tools")
 )
 
 
@@ -48,10 +53,10 @@ def node_statements(**options: Any) -> list[Document]:
 NODES = [*node_statements(), *roles.node_key_statements(ENVIRONMENT, DATA_KEY, LOGS_KEY)]
 OPTIONAL = [
     entry
-    for entry in node_statements(mapped_roles=[MAPPED_ROLE], certificate_archive=ARCHIVE)
+    for entry in node_statements(mapped_roles=[MAPPED_ROLE], certificate_archive=ARCHIVE, bootstrap_actions=[SCRIPT])
     if entry not in node_statements()
 ]
-"""What settings add to the nodes' rights: mapped roles, and a certificate that was brought along."""
+"""What settings add to the nodes' rights: mapped roles, a certificate and bootstrap actions that were brought along."""
 SERVICE = [
     roles.service_certificate_statement(ENVIRONMENT, "scripts", "certificates/"),
     roles.service_pass_role(NODE_ROLE, "PassNodeRole", "ec2"),
@@ -131,6 +136,8 @@ KINDS = {
     s3("eu-west-1.elasticmapreduce/*"): "objects of EMR's bucket of the region",
     s3("prod.eu-west-1.appinfo.src/*"): "objects of EMR's application history",
     s3("certificates/nodes.zip"): "brought certificate",
+    s3("tools/agent.sh"): "brought script",
+    ENVIRONMENT.arn("kms", "key/tools"): "key of the brought script",
     DATA_KEY: "data key",
     LOGS_KEY: "logs key",
     ARCHIVE.kms_key_arn: "key of the brought certificate",
@@ -254,6 +261,8 @@ RIGHTS: dict[str, tuple[Right, ...]] = {
         Right("sts:AssumeRole", ("mapped role",), "EMRFS asks S3 as the mapped role", MAPPING),
         Right("s3:GetObject", ("brought certificate",), "nodes fetch the certificate", CERTIFICATES),
         Right("kms:Decrypt", ("key of the brought certificate",), "nodes fetch the certificate", CERTIFICATES, VIA),
+        Right("s3:GetObject", ("brought script",), "nodes run it when they start", BOOTSTRAP),
+        Right("kms:Decrypt", ("key of the brought script",), "nodes run it when they start", BOOTSTRAP, VIA),
     ),
     "service": (
         Right("s3:GetObject", ("objects of scripts/certificates/",), "EMR reads the certificate", CERTIFICATES),

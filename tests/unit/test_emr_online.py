@@ -46,7 +46,7 @@ def test_each_group_whose_type_the_release_does_not_run_on_is_told() -> None:
     settings = SETTINGS.model_copy(update={"core": SETTINGS.core.model_copy(update={"instance_type": "m5.4xlarge"})})
     assert told(GOOD, settings) == [
         "emr-pipeline:cluster.core.instanceType is m5.4xlarge: emr-6.9.0 does not run on it in eu-west-1; alike are "
-        "m5.2xlarge, m5.xlarge"
+        "m5.xlarge, m5.2xlarge"
     ]
     no_task = settings.model_validate(
         {"task": {"instanceType": "x9.xlarge", "instanceCount": 0}, "core": {"instanceType": "m5.xlarge"}}

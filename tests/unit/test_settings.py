@@ -237,6 +237,36 @@ def test_a_slip_of_type_is_told_in_words(groups: dict[str, Any], said: str) -> N
             "realm is set beside externalKdc",
         ),
         ({"cluster": {"coreScaleIn": True}}, "cluster", "nothing scales core nodes"),
+        (
+            {"cluster": {"bootstrapActions": [{"name": "a", "path": "https://x/y.sh"}]}},
+            "cluster.bootstrapActions.0.path",
+            "must be the address of one object, s3://<bucket>/<key>",
+        ),
+        (
+            {"cluster": {"bootstrapActions": [{"name": "a", "path": "s3://their-tools/*"}]}},
+            "cluster.bootstrapActions.0.path",
+            "without wildcards",
+        ),
+        (
+            {"cluster": {"bootstrapActions": [{"name": f"a{n}", "path": "s3://tools/a"} for n in range(17)]}},
+            "cluster.bootstrapActions",
+            "holds 17 of them: a cluster has 16 at most",
+        ),
+        (
+            {
+                "cluster": {
+                    "linuxUsers": {"alice": 20001},
+                    "bootstrapActions": [{"name": f"a{n}", "path": "s3://tools/a"} for n in range(16)],
+                }
+            },
+            "cluster.bootstrapActions",
+            "16 at most, one of which makes linuxUsers",
+        ),
+        (
+            {"cluster": {"bootstrapActions": [{"name": "a", "path": "s3://tools/a"}] * 2}},
+            "cluster.bootstrapActions",
+            "holds a twice",
+        ),
         ({"cluster": {"hdfsReplication": 3}}, "cluster.hdfsReplication", "only 2 core nodes are sure"),
         (
             {"cluster": {"managedScaling": {"minimum": 2, "maximum": 4, "maximumCore": 5}}},

@@ -130,10 +130,23 @@ def install(runtime: Runtime, runner: StepRunner) -> None:
     for name in ("terminate_job_flows", "set_termination_protection", "set_visible_to_all_users"):
         patches.replace(response, name, for_known_job_flows(getattr(response, name)))
     patches.replace(response, "modify_instance_groups", _modify_instance_groups)
+    patches.replace(response, "list_release_labels", _list_release_labels)
     patches.replace(ElasticMapReduceBackend, "add_instance_groups", add_instance_groups)
     patches.add(response, "cancel_steps", cancel_steps)
     for name, call in _added_calls().items():
         patches.add(response, name, call)
+
+
+def _list_release_labels(self: Any) -> Any:
+    """Filter releases, which moto does not; which brings what is in the project's table."""
+    filters = self._get_param("Filters", {})
+    name, _, version = filters.get("Application", "").partition("@")
+    labels = [
+        label
+        for label in self.backend.list_release_labels()
+        if label.startswith(filters.get("Prefix", "")) and (not name or releases.has(label, name, version))
+    ]
+    return ActionResult({"ReleaseLabels": labels})
 
 
 def _get_ready(runtime: Runtime, runner: StepRunner, cluster: Any, seconds: float, *, failing: bool) -> None:
@@ -247,17 +260,6 @@ def _added_calls() -> dict[str, Callable[[Any], Any]]:
         brought = [{"Name": name, "Version": version} for name, version in releases.applications(label).items()]
         return ActionResult({"ReleaseLabel": label, "Applications": brought})
 
-    def list_release_labels(self: Any) -> Any:
-        """moto knows no filters; which release brings what is in the project's table."""
-        filters = self._get_param("Filters", {})
-        name, _, version = filters.get("Application", "").partition("@")
-        labels = [
-            label
-            for label in self.backend.list_release_labels()
-            if label.startswith(filters.get("Prefix", "")) and (not name or releases.has(label, name, version))
-        ]
-        return ActionResult({"ReleaseLabels": labels})
-
     def set_unhealthy_node_replacement(self: Any) -> Any:
         for cluster_id in self._get_param("JobFlowIds", []):
             cluster = _job_flow(self, cluster_id)
@@ -274,7 +276,6 @@ def _added_calls() -> dict[str, Callable[[Any], Any]]:
         "list_security_configurations": list_security_configurations,
         "list_instance_fleets": list_instance_fleets,
         "describe_release_label": describe_release_label,
-        "list_release_labels": list_release_labels,
         "set_unhealthy_node_replacement": set_unhealthy_node_replacement,
         "set_keep_job_flow_alive_when_no_steps": set_keep_job_flow_alive_when_no_steps,
     }
