@@ -77,3 +77,21 @@ def test_a_vpc_that_somebody_else_made_can_be_looked_at(aws: ProviderDriver, wor
             "aws:ec2/getVpcEndpoint:getVpcEndpoint",
             {"vpcId": world.vpc, "serviceName": f"com.amazonaws.{REGION}.sns", "vpcEndpointType": "Interface"},
         )
+
+
+def test_releases_are_found_by_series_and_by_what_they_bring(aws: ProviderDriver) -> None:
+    def labels(**filters: str) -> list[str]:
+        return aws.invoke("aws:emr/getReleaseLabels:getReleaseLabels", {"filters": filters})["releaseLabels"]
+
+    assert {"emr-6.9.0", "emr-6.15.0"} <= set(labels(prefix="emr-6."))
+    assert not [label for label in labels(prefix="emr-6.") if not label.startswith("emr-6.")]
+    assert "emr-6.9.0" in labels(prefix="emr-6.", application="Spark@3.3.0"), "builds are not told"
+    assert "emr-6.9.0" not in labels(prefix="emr-6.", application="Spark@3.4.0")
+
+
+def test_a_release_runs_on_some_instance_types(aws: ProviderDriver) -> None:
+    token = "aws:emr/getSupportedInstanceTypes:getSupportedInstanceTypes"
+    found = {kind["type"]: kind for kind in aws.invoke(token, {"releaseLabel": "emr-6.9.0"})["supportedInstanceTypes"]}
+    assert found["r5.2xlarge"]["vcpu"] == 8
+    assert found["r5.2xlarge"]["memoryGb"] == 64
+    assert "t3.large" not in found, "EMR offers no burstable types"
