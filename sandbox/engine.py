@@ -28,7 +28,9 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
     return {
         **sandbox.aws_environment(),
         "PATH": path,
-        "PULUMI_BACKEND_URL": state.as_uri(),
+        # Without the file of attributes that the backend keeps beside each of its own: it is written in place, and half
+        # of one, when the engine is killed, makes the state unreadable (gocloud.dev blob/fileblob/attrs.go: setAttrs).
+        "PULUMI_BACKEND_URL": f"{state.as_uri()}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE": CREDENTIAL,
         "PULUMI_HOME": str(home),
         "PULUMI_DEBUG_PROVIDERS": ",".join(f"{name}:{port}" for name, port in sandbox.providers.items()),
