@@ -187,6 +187,14 @@ def role_with_an_inline_policy(world: World) -> tuple[Attempt, Attempt]:
     )
 
 
+def attached_policy(world: World) -> tuple[Attempt, Attempt]:
+    iam = role(world, "with-a-policy")
+    made = iam.create_policy(PolicyName="attached", PolicyDocument=GRANT)["Policy"]["Arn"]
+    attachment = {"RoleName": "with-a-policy", "PolicyArn": made}
+    iam.attach_role_policy(**attachment)
+    return lambda: iam.delete_policy(PolicyArn=made), lambda: iam.detach_role_policy(**attachment)
+
+
 def profile(world: World, name: str) -> tuple[Any, dict[str, str]]:
     iam = role(world, name)
     iam.create_instance_profile(InstanceProfileName=name)
@@ -223,6 +231,18 @@ def pending_key(use: Callable[[Any, str, bytes], Any]) -> Arrangement:
             kms.enable_key(KeyId=key)
 
         return lambda: use(kms, key, sealed), restore
+
+    return arrange
+
+
+def disabled_key(use: Callable[[Any, str, bytes], Any]) -> Arrangement:
+    def arrange(world: World) -> tuple[Attempt, Attempt]:
+        kms = world.client("kms")
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        sealed = kms.encrypt(KeyId=key, Plaintext=b"a")["CiphertextBlob"]
+        kms.disable_key(KeyId=key)
+        kms.update_key_description(KeyId=key, Description="what is no use of the key goes on")
+        return lambda: use(kms, key, sealed), lambda: kms.enable_key(KeyId=key)
 
     return arrange
 
@@ -268,6 +288,7 @@ REFUSED: dict[str, tuple[str, Arrangement]] = {
     "a bucket with an object": ("BucketNotEmpty", full_bucket),
     "a role with an attached policy": ("DeleteConflict", role_with_an_attached_policy),
     "a role with an inline policy": ("DeleteConflict", role_with_an_inline_policy),
+    "a managed policy that is attached": ("DeleteConflict", attached_policy),
     "a role in an instance profile": ("DeleteConflict", role_in_a_profile),
     "an instance profile with a role": ("DeleteConflict", profile_with_a_role),
     "encryption under a key that is pending deletion": (
@@ -281,6 +302,18 @@ REFUSED: dict[str, tuple[str, Arrangement]] = {
     "a second deletion of a key": (
         "KMSInvalidStateException",
         pending_key(lambda kms, key, sealed: kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)),
+    ),
+    "a data key under a disabled key": (
+        "DisabledException",
+        disabled_key(lambda kms, key, sealed: kms.generate_data_key(KeyId=key, KeySpec="AES_256")),
+    ),
+    "decryption under a disabled key": (
+        "DisabledException",
+        disabled_key(lambda kms, key, sealed: kms.decrypt(CiphertextBlob=sealed)),
+    ),
+    "rotation of a disabled key": (
+        "DisabledException",
+        disabled_key(lambda kms, key, sealed: kms.enable_key_rotation(KeyId=key)),
     ),
     "a protected table": ("ValidationException", protected_table),
     "reading a secret that is pending deletion": (
