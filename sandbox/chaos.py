@@ -3,7 +3,8 @@
 While the stack goes up, the engine or the provider stand-ins are killed; while files go through the pipeline, the
 function that dispatches them or the Spark of their step. moto lives with the engine's state, and is not killed alone.
 Afterwards what a person does is done: ``pulumi cancel``, ``tools.recover``, ``refresh`` and ``up`` again; a redrive of
-what failed. Each kill is one line, with its point and what came of it; the same seed gives the same points.
+what failed. A stack that is up before every kill has hit it is taken down and goes up once more. Each kill is one line,
+with its point and what came of it; the same seed gives the same points.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import json
 import os
 import random
@@ -19,8 +21,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,8 +57,18 @@ class Kill:
 
     def __str__(self) -> str:
         if self.victim in OF_UP:
-            return f"{self.victim:<9} killed with {self.point:4.0%} of the stack there"
+            return f"{self.victim:<9} killed from {self.point:4.0%} of the stack on"
         return f"{self.victim:<9} killed {self.point:4.1f} s into its work"
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """What a kill made of an `up`."""
+
+    came: str
+    """For people."""
+    share: float
+    """Of the stack's resources that were there when it hit."""
 
 
 def plan(seed: int, kills: int) -> tuple[list[Kill], list[Kill]]:
@@ -159,43 +172,55 @@ class Chaos:
         """
         plan = self.sandbox.directory / "plan.json"
         self.engine.preview_json(plan)
-        total = len(json.loads(plan.read_text())["steps"])
+        wanted = {step["urn"] for step in json.loads(plan.read_text())["steps"]}
         for kill in kills:
-            came = self._up_with(kill, total)
+            if self._there(wanted) == len(wanted):
+                self.engine.operate("destroy")
+                self.narrator.say("the stack is up, and is taken down for the next kill")
+            cut = self._up_with(kill, wanted)
             self._no_orphans()
             settled = list(self._recover())
             found = sum(entry.what == "found" for entry in settled)
             self.narrator.say(
-                f"{kill}: {came}; {len(settled)} were under way, {found} of them found in AWS; "
-                f"{self._there()} resources of {total} after the refresh"
+                f"{kill}, at {cut.share:.0%}: {cut.came}; {len(settled)} were under way, {found} of them found in AWS; "
+                f"{self._there(wanted)} resources of {len(wanted)} after the refresh"
             )
         self.engine.operate("up")
 
-    def _up_with(self, kill: Kill, total: int) -> str:
-        """Run `up` and kill at the point; what came of it."""
-        before = self._there()
-        killed = False
+    def _up_with(self, kill: Kill, wanted: Set[str]) -> CutOff:
+        """Run `up` and kill at the point.
+
+        Raises:
+            SandboxError: when `up` had its end before the kill.
+        """
+        before = self._there(wanted)
+        share = 0.0
 
         def at_the_point(progress: Progress) -> None:
-            nonlocal killed
-            if not killed and progress.operation == "up" and before + progress.done >= kill.point * total:
+            nonlocal share
+            there = (before + progress.done) / len(wanted)
+            if not share and progress.operation == "up" and progress.done and there >= kill.point:
                 running = self.engine.running
                 victims = self._providers() if kill.victim == "providers" else [running.pid] if running else []
                 for victim in victims:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(victim, signal.SIGKILL)
-                        killed = True
+                        share = there
 
         try:
             self.engine.operate("up", ("--skip-preview",), on_progress=at_the_point)
         except Failure as failure:
-            if not killed:
+            if not share:
                 raise
-            return "up was cut off" if kill.victim == "engine" else f"up failed ({failure.errors} errors)"
-        return "up came to its end all the same" if killed else "too late, nothing was left to do"
+            came = "up was cut off" if kill.victim == "engine" else f"up failed ({failure.errors} errors)"
+            return CutOff(came, share)
+        if not share:
+            raise control.SandboxError(f"up came to its end before this: {kill}")
+        return CutOff("up came to its end all the same", share)
 
-    def _there(self) -> int:
-        return len(self.engine.state()["deployment"].get("resources") or ())
+    def _there(self, wanted: Set[str]) -> int:
+        resources = self.engine.state()["deployment"].get("resources") or ()
+        return len(wanted & {resource["urn"] for resource in resources})
 
     def _recover(self) -> Iterator[recover.Settled]:
         arguments = ("--config-file", str(self.engine.config_file))
@@ -251,18 +276,15 @@ class Chaos:
         """
         pipeline = Pipeline(self.sandbox, self.engine.outputs())
         ledger = Ledger(self._tables(), pipeline.outputs["ledgerTable"])
-        files = _files(len(kills))
-        for kill, file in zip(kills, files, strict=True):
-            idle = set(self._functions() if kill.victim == "function" else self._spark())
-            pipeline.drop([file])
-            victims = self._at_work(kill, idle, pipeline, file)
-            time.sleep(kill.point)
-            hit = 0
-            for victim in victims:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(victim, signal.SIGKILL)
-                    hit += 1
-            self.narrator.say(f"{kill}: {'hit' if hit else 'its work was done'}; file {file.key}")
+        files: list[flights.InputFile] = []
+        source = _files()
+        for planned in kills:
+            kill, hit = planned, False
+            while not hit:
+                files.append(next(source))
+                hit = self._run_with(kill, pipeline, files[-1])
+                self.narrator.say(f"{kill}: {'hit' if hit else 'its work was done, so once more'}; {files[-1].key}")
+                kill = replace(kill, point=kill.point / 2)
         redriven = self._settle(pipeline, ledger, files)
         rows, _ = pipeline.count("flights/")
         wanted = sum(file.rows for file in files)
@@ -270,6 +292,19 @@ class Chaos:
             raise control.SandboxError(f"{wanted} rows were dropped and {rows} are in the table")
         self.narrator.say(f"{len(files)} files, {rows} rows: each there once; {redriven} manifests were driven again")
         return redriven
+
+    def _run_with(self, kill: Kill, pipeline: Pipeline, file: flights.InputFile) -> bool:
+        """Kill what works on a file; whether it was still there to be killed."""
+        idle = set(self._spark())
+        pipeline.drop([file])
+        victims = self._at_work(kill, idle, pipeline, file)
+        time.sleep(kill.point)
+        hit = False
+        for victim in victims:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+                hit = True
+        return hit
 
     def _tables(self) -> Any:
         library: Any = boto3
@@ -322,16 +357,14 @@ class Chaos:
             raise control.SandboxError(f"the redrive of {manifest} failed: {done.stderr}")
 
 
-def _files(number: int) -> list[flights.InputFile]:
+def _files() -> Iterator[flights.InputFile]:
     """Small files of the data set, no row in two of them."""
     rows = flights.read_source()
-    files: list[flights.InputFile] = []
-    for position in range(number):
+    for position in itertools.count():
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerows([flights.COLUMNS, *rows[position * ROWS : (position + 1) * ROWS]])
-        files.append(flights.InputFile(f"{flights.PREFIX}chaos-{position:02}.csv", text.getvalue().encode(), ROWS))
-    return files
+        yield flights.InputFile(f"{flights.PREFIX}chaos-{position:02}.csv", text.getvalue().encode(), ROWS)
 
 
 def chaos(seed: int, kills: int) -> None:
@@ -352,3 +385,5 @@ def chaos(seed: int, kills: int) -> None:
         with narrator.phase(f"{len(of_run)} files through the pipeline, with a kill each"):
             trial.run(of_run)
     narrator.show_phases()
+    hit = Counter(kill.victim for kill in (*of_up, *of_run))
+    print(f"seed {seed}: everything converged after {kills} kills: {', '.join(f'{n} of {v}' for v, n in hit.items())}")
