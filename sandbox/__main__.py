@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from sandbox import chaos, control, demonstration, engine, faults
-from tools import cli, recover
+from tools import cli
 
 STANDING = control.HOME / "standing"
 """Directory of the sandbox that `make start` keeps up."""
@@ -135,7 +135,7 @@ def main() -> int:
             _fault(arguments.line)
         else:
             _preview(arguments.stack, arguments.json)
-    except (control.SandboxError, recover.RecoverError, engine.Failure, cli.MissingCli, faults.FaultError) as error:
+    except (control.SandboxError, engine.Failure, cli.MissingCli, faults.FaultError) as error:
         print(error, file=sys.stderr)
         if arguments.command in ("demonstrate", "chaos", "preview", "start") and control.LAST_FAILURE.exists():
             print(f"logs: {control.LAST_FAILURE.relative_to(control.ROOT)}/", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 While the stack goes up, the engine or the provider stand-ins are killed; while files go through the pipeline, the
 function that dispatches them or the Spark of their step. moto lives with the engine's state, and is not killed alone.
-Afterwards what a person does is done: ``pulumi cancel``, ``tools.recover``, ``refresh`` and ``up`` again; a redrive of
+Afterwards what a person does is done: ``make recover`` (which cancels and refreshes) and ``up`` again; a redrive of
 what failed. A stack that is up before every kill has hit it is taken down and goes up once more. Each kill is one line,
 with its point and what came of it; the same seed gives the same points.
 """
@@ -179,11 +179,10 @@ class Chaos:
                 self.narrator.say("the stack is up, and is taken down for the next kill")
             cut = self._up_with(kill, wanted)
             self._no_orphans()
-            settled = list(self._recover())
-            found = sum(entry.what == "found" for entry in settled)
+            settled = self._recover()
             self.narrator.say(
-                f"{kill}, at {cut.share:.0%}: {cut.came}; {len(settled)} were under way, {found} of them found in AWS; "
-                f"{self._there(wanted)} resources of {len(wanted)} after the refresh"
+                f"{kill}, at {cut.share:.0%}: {cut.came}; {settled.total()} were under way, {settled['found']} of them "
+                f"found in AWS; {self._there(wanted)} resources of {len(wanted)} after the refresh"
             )
         self.engine.operate("up")
 
@@ -222,9 +221,19 @@ class Chaos:
         resources = self.engine.state()["deployment"].get("resources") or ()
         return len(wanted & {resource["urn"] for resource in resources})
 
-    def _recover(self) -> Iterator[recover.Settled]:
-        arguments = ("--config-file", str(self.engine.config_file))
-        return recover.recover("sandbox", self.sandbox.client, self.engine.environment, arguments)
+    def _recover(self) -> Counter[str]:
+        """Recover as a person does; how many creates that were under way came to which end."""
+        command = [sys.executable, "-m", "tools.recover", "--stack", self.engine.stack]
+        said = self._run([*command, "--config-file", str(self.engine.config_file)])
+        return Counter(line.split()[0] for line in said.splitlines() if " urn:pulumi:" in line)
+
+    def _run(self, command: Sequence[str]) -> str:
+        done = subprocess.run(
+            command, cwd=control.ROOT, env=self.engine.environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise control.SandboxError(f"'{' '.join(command[1:])}' failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
 
     def _no_orphans(self) -> None:
         wait_for(lambda: not self._of_the_engine(), "the end of what a killed engine left")
@@ -349,12 +358,7 @@ class Chaos:
         return len(redriven)
 
     def _redrive(self, manifest: str) -> None:
-        command = [sys.executable, "-m", "functions.ledger", "--stack", "sandbox", "redrive", manifest]
-        done = subprocess.run(
-            command, cwd=control.ROOT, env=self.engine.environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise control.SandboxError(f"the redrive of {manifest} failed: {done.stderr}")
+        self._run([sys.executable, "-m", "functions.ledger", "--stack", self.engine.stack, "redrive", manifest])
 
 
 def _files() -> Iterator[flights.InputFile]:

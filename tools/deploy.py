@@ -66,14 +66,19 @@ def _pulumi(arguments: Sequence[str], *, capture: bool = False) -> str:
     return process.stdout or ""
 
 
-def read_target(stack: str) -> Target:
+def read_target(stack: str, arguments: Sequence[str] = ()) -> Target:
     """Find out where a stack would be deployed, and read its configuration.
+
+    Args:
+        stack: Which one.
+        arguments: More for the CLI (``--config-file``).
 
     Raises:
         DeployError: when there is no such stack or no AWS credentials, or the account is not one that the stack allows.
         ConfigurationError: for mistakes in the stack's configuration.
     """
-    entries: dict[str, dict[str, Any]] = json.loads(_pulumi(["config", "--stack", stack, "--json"], capture=True))
+    command = ["config", "--stack", stack, "--json", *arguments]
+    entries: dict[str, dict[str, Any]] = json.loads(_pulumi(command, capture=True))
     prefix = "emr-pipeline:"
     values = {
         key.removeprefix(prefix): entry.get("objectValue", entry.get("value"))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -26,7 +27,8 @@ from typing import Any
 import boto3
 import botocore.exceptions
 
-from tools import cli
+import settings as configuration
+from tools import cli, deploy
 
 Inputs = Mapping[str, Any]
 Clients = Callable[[str], Any]
@@ -468,16 +470,34 @@ def main() -> int:
     """Run the command; expected failures are one message and exit status 1."""
     parser = argparse.ArgumentParser(prog="python -m tools.recover", description=__doc__)
     parser.add_argument("--stack", required=True)
+    parser.add_argument("--config-file", help="the stack's configuration, when it is not in Pulumi.STACK.yaml")
     options = parser.parse_args()
+    if not options.stack:
+        print("say which stack: make recover STACK=dev", file=sys.stderr)
+        return 1
     environment = {**os.environ, "PATH": f"{cli.directory()}{os.pathsep}{os.environ.get('PATH', '')}"}
+    arguments = ["--config-file", options.config_file] if options.config_file else []
+    library: Any = boto3
     try:
-        region = json.loads(_pulumi(["config", "get", "aws:region", "--json", "--stack", options.stack], environment))
-        library: Any = boto3
-        for line in recover(
-            options.stack, lambda service: library.client(service, region_name=region["value"]), environment
-        ):
-            print(line)
-    except (RecoverError, cli.MissingCli, botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+        # In another account nothing would be found, and what is there would be dropped from the state.
+        target = deploy.read_target(options.stack, arguments)
+
+        @functools.cache
+        def client(service: str) -> Any:
+            return library.client(service, region_name=target.region)
+
+        for line in recover(options.stack, client, environment, arguments):
+            print(line, flush=True)
+    except configuration.ConfigurationError as error:
+        print(f"the configuration of stack {options.stack} has mistakes:\n{error}", file=sys.stderr)
+        return 1
+    except (
+        RecoverError,
+        deploy.DeployError,
+        cli.MissingCli,
+        botocore.exceptions.BotoCoreError,
+        botocore.exceptions.ClientError,
+    ) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"stack {options.stack} is as AWS has it; 'make up STACK={options.stack}' finishes what was interrupted")

@@ -14,7 +14,7 @@ import yaml
 
 from sandbox import control
 from sandbox.engine import environment
-from tools import cli, comment, deploy
+from tools import cli, comment, deploy, recover
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("deploy")]
@@ -129,3 +129,69 @@ def test_destroy_takes_everything_down(stack: Stack) -> None:
     assert made(name) != []
     deploy.destroy(name, yes=True)
     assert made(name) == []
+
+
+def command(monkeypatch: pytest.MonkeyPatch, name: str) -> int:
+    """`make recover STACK=…`; its exit status."""
+    monkeypatch.setattr("sys.argv", ["tools.recover", "--stack", name])
+    return recover.main()
+
+
+def kill_during_creation(sandbox: control.Sandbox, name: str) -> tuple[str, str, str]:
+    """Leave the state that an engine leaves which is killed after AWS has made all and before it wrote that down.
+
+    Returns:
+        URN and id of the bucket, and the other resource's URN.
+    """
+    # Not `pulumi stack import`, which drops what is under way.
+    file = sandbox.directory / "state" / ".pulumi" / "stacks" / "emr-pipeline" / f"{name}.json"
+    written = json.loads(file.read_text())
+    latest = written["checkpoint"]["latest"]
+    bucket, other = [resource for resource in latest["resources"] if resource["type"].startswith("aws:")]
+    latest["resources"] = [resource for resource in latest["resources"] if resource not in (bucket, other)]
+    latest["pending_operations"] = [
+        {"type": "creating", "resource": {member: resource[member] for member in resource.keys() - {"id", "outputs"}}}
+        for resource in (bucket, other)
+    ]
+    file.write_text(json.dumps(written))
+    return bucket["urn"], bucket["id"], other["urn"]
+
+
+def test_recover_takes_in_what_a_killed_engine_had_made_and_not_written_down(
+    stack: Stack, sandbox: control.Sandbox, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name = stack("interrupted")
+    pulumi("up", "--yes", "--skip-preview", "--stack", name)
+    bucket, identity, block = kill_during_creation(sandbox, name)
+    assert made(name) == [], "the state has lost what AWS has"
+    assert command(monkeypatch, name) == 0
+    said = capfd.readouterr().out
+    assert f"found     {bucket} as {identity}" in said, "the bucket is there, and found by its name"
+    assert f"again     {block}" in said, "settings of a bucket may simply be made once more"
+    assert f"'make up STACK={name}' finishes what was interrupted" in said
+    assert made(name) == [bucket], "the stack knows its bucket again"
+    pulumi("up", "--yes", "--skip-preview", "--stack", name)
+    pulumi("destroy", "--yes", "--skip-preview", "--stack", name)
+    assert made(name) == []
+
+
+def test_recover_of_a_stack_that_there_is_not_says_so(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stack("known")
+    assert command(monkeypatch, "unknown") == 1
+    said = capfd.readouterr().err
+    assert "no stack named 'unknown' found" in said
+    assert "Traceback" not in said
+    assert command(monkeypatch, "") == 1
+    assert "say which stack: make recover STACK=dev" in capfd.readouterr().err
+
+
+def test_recover_with_another_account_s_credentials_drops_nothing_from_the_state(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name = stack("elsewhere", compliance={"allowedAccountIds": ["999999999999"]})
+    before = pulumi("stack", "export", "--stack", name)
+    assert command(monkeypatch, name) == 1
+    assert "these credentials are of 123456789012" in capfd.readouterr().err
+    assert pulumi("stack", "export", "--stack", name) == before

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sandbox import control
+from sandbox import chaos, control
+from sandbox.demonstration import Narrator
 from sandbox.engine import Engine, Failure, shell
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,9 +30,10 @@ def sandbox() -> Iterator[control.Sandbox]:
 
 @pytest.fixture(scope="module")
 def deployed(sandbox: control.Sandbox) -> Engine:
-    engine = Engine(sandbox, "sandbox")
-    engine.operate("up")
-    return engine
+    """Deployed the hard way: the engine, and then the provider stand-ins, were killed while it went up."""
+    trial = chaos.Chaos(sandbox, Narrator())
+    trial.deploy([chaos.Kill("engine", 0.35), chaos.Kill("providers", 0.7)])
+    return trial.engine
 
 
 def changes(output: str) -> list[str]:
@@ -41,9 +43,10 @@ def changes(output: str) -> list[str]:
     )
 
 
-def test_a_second_up_changes_nothing(deployed: Engine) -> None:
+def test_after_kills_and_repairs_a_second_up_changes_nothing(deployed: Engine, sandbox: control.Sandbox) -> None:
     output = deployed.operate("up")
     assert changes(output) == [], f"what was just deployed is what the program asks for:\n{output}"
+    assert chaos.Chaos(sandbox, Narrator()).unknown() == [], "nothing that was half made stands beside it"
 
 
 def test_a_refresh_finds_nothing_to_change(deployed: Engine) -> None:
