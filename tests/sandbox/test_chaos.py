@@ -27,6 +27,16 @@ def test_every_victim_is_killed_and_points_of_up_come_in_order() -> None:
     assert 0 < points[0] <= points[-1] < 1
 
 
+def test_one_step_loses_both_of_its_attempts() -> None:
+    _, of_run = chaos.plan(3, 20)
+    second = next(position for position, kill in enumerate(of_run) if kill.retried)
+    first = of_run[second - 1]
+    assert (first.victim, first.retried) == ("spark", False), (
+        "the state machine gets over the first, and the redrive over both"
+    )
+    assert of_run[second].victim == "spark"
+
+
 def test_a_language_host_ends_when_its_engine_was_killed() -> None:
     starter = "import subprocess, sys, time; print(subprocess.Popen(sys.argv[1:]).pid, flush=True); time.sleep(600)"
     engine = subprocess.Popen(
