@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import struct_pb2
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sandbox.providers.protocol import (
@@ -40,6 +40,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(KEYS, VALUES, max_size=5))
 def test_values_come_back_as_they_went(properties: dict[str, Any]) -> None:
     assert decode(encode(properties)) == properties, "what the engine keeps is what the program gave"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import zipfile
@@ -146,9 +147,15 @@ class World:
         )
 
 
+@functools.cache
+def _session() -> Any:
+    return boto3.session.Session("sandbox", "sandbox", region_name=REGION)
+
+
+@functools.cache
 def _client(endpoint: str, service: str) -> Any:
-    session = boto3.session.Session("sandbox", "sandbox", region_name=REGION)
-    return session.client(service, endpoint_url=endpoint)
+    # To read a service's model takes as long as a whole test.
+    return _session().client(service, endpoint_url=endpoint)
 
 
 def certificate(pem: str) -> x509.Certificate:
