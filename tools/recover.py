@@ -15,6 +15,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -70,6 +71,21 @@ def _there(call: Callable[[], Any], *absent: str) -> Any:
         raise
 
 
+def _made_up(inputs: Inputs, name: str = "name") -> Callable[[str], Any]:
+    """Whether something has a name that the provider would make up for these inputs: each plan makes up another one.
+
+    That is the resource's Pulumi name and seven hexadecimal digits (pulumi-terraform-bridge
+    ``pkg/tfbridge/autonaming.go``). Nothing has one when the program gives the name.
+    """
+    stem = re.fullmatch(r"(.*-)[0-9a-f]{7}", inputs[name]) if name in inputs.get("__defaults", ()) else None
+    pattern = re.compile(rf"{re.escape(stem[1])}[0-9a-f]{{7}}" if stem else r"(?!)")
+    return pattern.fullmatch
+
+
+def _tags(inputs: Inputs) -> dict[str, str]:
+    return dict(inputs.get("tagsAll") or inputs.get("tags") or {})
+
+
 def _by_name_tag(call: str, member: str, identity: str) -> Finder:
     """Network resources have no names but a tag, which the program makes one of its own for each."""
 
@@ -116,6 +132,29 @@ def _query_definition(use: Clients, inputs: Inputs) -> Iterator[str]:
     for query in use("logs").describe_query_definitions(queryDefinitionNamePrefix=inputs["name"])["queryDefinitions"]:
         if query["name"] == inputs["name"]:
             yield query["queryDefinitionId"]
+
+
+def _role(use: Clients, inputs: Inputs) -> Iterator[str | Found]:
+    iam = use("iam")
+    if _there(lambda: iam.get_role(RoleName=inputs["name"]), "NoSuchEntity"):
+        yield inputs["name"]
+        return
+    made_up = _made_up(inputs)
+    for page in iam.get_paginator("list_roles").paginate():
+        for name in [role["RoleName"] for role in page["Roles"] if made_up(role["RoleName"])]:
+            tags = {tag["Key"]: tag["Value"] for tag in iam.list_role_tags(RoleName=name)["Tags"]}
+            if tags == _tags(inputs):
+                yield Found(name, {"name": name})
+
+
+def _role_policy(use: Clients, inputs: Inputs) -> Iterator[Found]:
+    """An inline policy of another name would stay beside the one that is made next, and keep the role from its end."""
+    made_up = _made_up(inputs)
+    pages = use("iam").get_paginator("list_role_policies").paginate(RoleName=inputs["role"])
+    for page in _there(lambda: list(pages), "NoSuchEntity") or ():
+        for name in page["PolicyNames"]:
+            if name == inputs["name"] or made_up(name):
+                yield Found(f"{inputs['role']}:{name}", {"name": name})
 
 
 def _event_target(use: Clients, inputs: Inputs) -> Iterator[Found]:
@@ -215,11 +254,12 @@ def _instance_group(use: Clients, inputs: Inputs) -> Iterator[str]:
                 yield group["Id"]
 
 
-def _permission(use: Clients, inputs: Inputs) -> Iterator[str]:
+def _permission(use: Clients, inputs: Inputs) -> Iterator[Found]:
+    made_up = _made_up(inputs, "statementId")
     answer = _there(lambda: use("lambda").get_policy(FunctionName=inputs["function"]), "ResourceNotFoundException")
     for statement in json.loads(answer["Policy"])["Statement"] if answer else ():
-        if statement["Sid"] == inputs["statementId"]:
-            yield inputs["statementId"]
+        if statement["Sid"] == inputs["statementId"] or made_up(statement["Sid"]):
+            yield Found(statement["Sid"], {"statementId": statement["Sid"]})
 
 
 def _event_source_mapping(use: Clients, inputs: Inputs) -> Iterator[str]:
@@ -227,6 +267,15 @@ def _event_source_mapping(use: Clients, inputs: Inputs) -> Iterator[str]:
         EventSourceArn=inputs["eventSourceArn"], FunctionName=inputs["functionName"]
     )
     yield from (entry["UUID"] for entry in found["EventSourceMappings"])
+
+
+def _secret(use: Clients, inputs: Inputs) -> Iterator[Found]:
+    made_up = _made_up(inputs)
+    for page in use("secretsmanager").get_paginator("list_secrets").paginate():
+        for secret in page["SecretList"]:
+            tags = {tag["Key"]: tag["Value"] for tag in secret.get("Tags", ())}
+            if secret["Name"] == inputs["name"] or (made_up(secret["Name"]) and tags == _tags(inputs)):
+                yield Found(secret["ARN"], {"name": secret["Name"]})
 
 
 def _secret_version(use: Clients, inputs: Inputs) -> Iterator[str]:
@@ -317,7 +366,8 @@ FINDERS: Mapping[str, Finder] = {
         _same("InstanceProfile", "InstanceProfileName"),
         "NoSuchEntity",
     ),
-    "aws:iam/role:Role": _by_call("iam", "get_role", "RoleName", "name", _same("Role", "RoleName"), "NoSuchEntity"),
+    "aws:iam/role:Role": _role,
+    "aws:iam/rolePolicy:RolePolicy": _role_policy,
     "aws:kms/alias:Alias": _key_alias,
     "aws:kms/key:Key": _key,
     "aws:lambda/eventSourceMapping:EventSourceMapping": _event_source_mapping,
@@ -331,9 +381,7 @@ FINDERS: Mapping[str, Finder] = {
     ),
     "aws:lambda/permission:Permission": _permission,
     "aws:s3/bucket:Bucket": _bucket,
-    "aws:secretsmanager/secret:Secret": _by_call(
-        "secretsmanager", "describe_secret", "SecretId", "name", _same("ARN"), "ResourceNotFoundException"
-    ),
+    "aws:secretsmanager/secret:Secret": _secret,
     "aws:secretsmanager/secretVersion:SecretVersion": _secret_version,
     "aws:sns/topicSubscription:TopicSubscription": _subscription,
     "aws:sqs/queue:Queue": _by_call(
@@ -392,7 +440,9 @@ def settle(deployment: dict[str, Any], under_way: Iterable[dict[str, Any]], use:
             ids = ", ".join(entry.id for entry in found)
             raise RecoverError(f"{resource['urn']} is one of {ids} in AWS: remove those that it is not")
         for entry in found:
-            resources.append({**resource, "id": entry.id, "outputs": {**resource["inputs"], **entry.outputs}})
+            named = {name: value for name, value in entry.outputs.items() if name in resource["inputs"]}
+            given = {**resource["inputs"], **named}
+            resources.append({**resource, "id": entry.id, "inputs": given, "outputs": {**given, **entry.outputs}})
             known.add(entry.id)
             yield Settled(resource["urn"], "found", entry.id)
         if not found:

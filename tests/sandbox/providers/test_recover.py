@@ -60,3 +60,42 @@ def test_what_was_made_is_found_and_what_was_not_is_dropped(
     if not case.stays:
         (settled,) = recover.settle({}, under_way, fresh.client)
         assert settled.what == "not there", "what was never made is made by the next up"
+
+
+MADE_UP = {
+    "aws:iam/role:Role": "name",
+    "aws:iam/rolePolicy:RolePolicy": "name",
+    "aws:lambda/permission:Permission": "statementId",
+    "aws:secretsmanager/secret:Secret": "name",
+}
+"""Types of which the program leaves some names to the provider, and the name's property."""
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.token in MADE_UP], ids=lambda case: case.name)
+def test_what_a_plan_names_anew_is_found_under_the_name_that_it_got(
+    case: Case, drivers: dict[str, ProviderDriver], fresh: World
+) -> None:
+    """A provider that died leaves no pending operation: all that is known is what the program would make next."""
+    driver = drivers["aws"]
+    name = f"anew-{case.name.lower()}"
+    made = driver.create(case.token, name, given(case, fresh))
+    planned = driver.check(case.token, name, given(case, fresh), seed=b"another")
+    named = MADE_UP[case.token]
+    assert planned[named] != made.inputs[named], "the plan makes up another name"
+    deployment: dict[str, Any] = {}
+    (settled,) = recover.settle(deployment, [state(replace(made, inputs=planned))], fresh.client)
+    assert (settled.what, settled.id) == ("found", made.id)
+    (resource,) = deployment["resources"]
+    again = driver.check(case.token, name, given(case, fresh), resource["inputs"])
+    assert again[named] == made.inputs[named], "and keeps the one that is there"
+    driver.delete(made)
+
+
+def test_a_role_of_another_stack_is_not_taken_in(drivers: dict[str, ProviderDriver], fresh: World) -> None:
+    driver = drivers["aws"]
+    (case,) = [case for case in CASES if case.token == "aws:iam/role:Role"]
+    theirs = driver.create(case.token, "shared", {**given(case, fresh), "tags": {"Environment": "theirs"}})
+    ours = driver.check(case.token, "shared", {**given(case, fresh), "tags": {"Environment": "ours"}}, seed=b"another")
+    (settled,) = recover.settle({}, [state(replace(theirs, inputs=ours))], fresh.client)
+    assert settled.what == "not there", "a name that both could have got is not enough"
+    driver.delete(theirs)
