@@ -194,7 +194,7 @@ class Chaos:
                 f"{kill}, at {cut.share:.0%}: {cut.came}; {settled.total()} were under way, {settled['found']} of them "
                 f"found in AWS; {self._there(wanted)} resources of {len(wanted)} after the refresh"
             )
-        self.engine.operate("up")
+        self.engine.operate("up", ("--skip-preview",))
 
     def _up_with(self, kill: Kill, wanted: Set[str]) -> CutOff:
         """Run `up` and kill at the point.
@@ -260,6 +260,16 @@ class Chaos:
                 raise control.SandboxError(f"after everything, {operation} still finds something to do:\n{output}")
         if left := self.unknown():
             raise control.SandboxError(f"AWS has what the stack does not know: {', '.join(left)}")
+
+    def gone(self) -> None:
+        """Take everything down, and see that nothing that was made twice stands in the way or is left.
+
+        Raises:
+            SandboxError: when something is.
+        """
+        self.engine.operate("destroy")
+        if left := self._in_aws():
+            raise control.SandboxError(f"after destroy, AWS still has {', '.join(sorted(left))}")
 
     def unknown(self) -> list[str]:
         """Ids of what there is in AWS and not in the stack."""
@@ -402,6 +412,8 @@ def chaos(seed: int, kills: int) -> None:
             trial.converged()
         with narrator.phase(f"{len(of_run)} files through the pipeline, with a kill each"):
             trial.run(of_run)
+        with narrator.phase("down"):
+            trial.gone()
     narrator.show_phases()
     hit = Counter(kill.victim for kill in (*of_up, *of_run))
     print(f"seed {seed}: everything converged after {kills} kills: {', '.join(f'{n} of {v}' for v, n in hit.items())}")
