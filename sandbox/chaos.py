@@ -76,7 +76,7 @@ class CutOff:
 def plan(seed: int, kills: int) -> tuple[list[Kill], list[Kill]]:
     """Kills of `up`, by point, and of runs; three in five hit `up`.
 
-    Spark is killed twice on one file where there are two: that is what the state machine does not get over alone.
+    Two of three that hit Spark hit both attempts at one step: that is what the state machine does not get over alone.
     """
     chance = random.Random(seed)
     of_up = -(-kills * 3 // 5)
@@ -85,7 +85,8 @@ def plan(seed: int, kills: int) -> tuple[list[Kill], list[Kill]]:
     chance.shuffle(victims)
     sparks = (kills - of_up) // 2
     functions = kills - of_up - sparks
-    units = [("function",)] * functions + [("spark", "spark")] * (sparks // 2) + [("spark",)] * (sparks % 2)
+    pairs = (sparks + 1) // 3
+    units = [("function",)] * functions + [("spark", "spark")] * pairs + [("spark",)] * (sparks - 2 * pairs)
     chance.shuffle(units)
     longest = {"function": 0.4, "spark": 8.0}
     return (
