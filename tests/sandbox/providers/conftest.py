@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +16,18 @@ from tests.sandbox.providers.world import ACCOUNT, REGION, World
 DEFAULT_TAGS = {"Project": "emr-pipeline", "Stack": "test"}
 
 
+AWS = """
+import sys
+from pathlib import Path
+from sandbox import aws
+running = aws.start(aws.AwsOptions(region=sys.argv[1], account_id=sys.argv[2], directory=Path(sys.argv[3])))
+print(running.endpoint, flush=True)
+sys.stdin.read()
+running.stop()
+"""
+"""The sandbox's AWS alone, until the input ends."""
+
+
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The sandbox's AWS, in a process of its own: its state, and its extensions of moto, are a process's."""
@@ -25,28 +35,18 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = directory / "sandbox.log"
     with log.open("w") as stream:
         server = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "sandbox.server",
-                "--directory",
-                str(directory),
-                "--region",
-                REGION,
-                "--with-parent",
-            ],
+            [sys.executable, "-c", AWS, REGION, ACCOUNT, str(directory)],
             stdin=subprocess.PIPE,
-            stdout=stream,
+            stdout=subprocess.PIPE,
             stderr=stream,
+            text=True,
         )
-    state = directory / "sandbox.json"
-    deadline = time.monotonic() + 60
-    while not state.exists():
-        assert server.poll() is None, f"the sandbox ended at once: {log.read_text()}"
-        assert time.monotonic() < deadline, f"the sandbox does not start: {log.read_text()}"
-        time.sleep(0.05)
-    yield json.loads(state.read_text())["endpoint"]
-    server.terminate()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    address = server.stdout.readline().strip()
+    assert address, f"the sandbox does not start: {log.read_text()}"
+    yield address
+    server.stdin.close()
     server.wait(30)
 
 
