@@ -24,6 +24,7 @@ from sandbox.aws import (
     security_groups,
     spark_copies,
     states,
+    suspended_versioning,
     tables,
 )
 from sandbox.aws.runtime import Runtime
@@ -53,6 +54,7 @@ def install(runtime: Runtime) -> None:
         query_definitions,
         alarms,
         budget_changes,
+        suspended_versioning,
         tables,
     ):
         extension.install(runtime)

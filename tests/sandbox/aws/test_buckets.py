@@ -121,3 +121,19 @@ def test_access_logs_go_to_a_bucket_that_also_denies_everyone_something(sandbox_
     sandbox_aws.s3.put_bucket_logging(Bucket=source, BucketLoggingStatus=logging)
     read = sandbox_aws.s3.get_bucket_logging(Bucket=source)["LoggingEnabled"]
     assert read["TargetBucket"] == target
+
+
+def test_a_bucket_with_suspended_versioning_is_emptied_version_by_version(sandbox_aws):
+    s3, bucket = sandbox_aws.s3, sandbox_aws.bucket()
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    first = s3.put_object(Bucket=bucket, Key="a", Body=b"1")["VersionId"]
+    second = s3.put_object(Bucket=bucket, Key="a", Body=b"2")["VersionId"]
+    marker = s3.delete_object(Bucket=bucket, Key="a")["VersionId"]
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    s3.delete_object(Bucket=bucket, Key="a", VersionId=first)
+    left = s3.list_object_versions(Bucket=bucket)
+    assert [entry["VersionId"] for entry in left["Versions"]] == [second], "the others stay"
+    assert [entry["VersionId"] for entry in left["DeleteMarkers"]] == [marker]
+    doomed = [{"Key": "a", "VersionId": version} for version in (second, marker)]
+    assert s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True}).get("Errors", []) == []
+    s3.delete_bucket(Bucket=bucket)
