@@ -227,6 +227,13 @@ def test_an_unfit_vpc_is_refused_before_anything_is_made():
         assert any(f"endpoint for {service}" in line for line in lines), f"{service} is missing, and is not named"
 
 
+def test_nothing_is_asked_after_another_that_could_be_asked_beside_it(network: Deployment):
+    asked = [token.rsplit(":get", 1)[1] for token, _ in network.calls]
+    first_round = [place for place, name in enumerate(asked) if name in ("Vpc", "Subnet", "VpcEndpointService")]
+    answers_needed = [place for place, name in enumerate(asked) if name in ("VpcEndpoint", "VpcDhcpOptions")]
+    assert max(first_round) < min(answers_needed), f"twenty questions one by one are seconds of every preview: {asked}"
+
+
 def test_another_failure_of_a_look_up_is_no_missing_endpoint():
     def refused(_: dict[str, Any]) -> dict[str, Any]:
         raise PermissionError("UnauthorizedOperation: not allowed to DescribeVpcEndpoints")
