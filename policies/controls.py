@@ -34,6 +34,7 @@ _CONTROLS: Final[dict[str, str]] = {
     "S3-09": "SI-12",
     "S3-12": "AC-3",
     "S3-13": "AC-3 SC-7",
+    "GLU-05": "SI-2",
     "S3-14": _ENCRYPTED,
     "IAM-10": "AC-2 IA-2 IA-5",
     "NET-16": _NOT_PUBLIC,

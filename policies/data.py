@@ -19,7 +19,8 @@ TABLE: Final = "aws:dynamodb/table:Table"
 TABLE_REPLICA: Final = "aws:dynamodb/tableReplica:TableReplica"
 TABLE_POLICY: Final = "aws:dynamodb/resourcePolicy:ResourcePolicy"
 GLUE_CONFIGURATION: Final = "aws:glue/securityConfiguration:SecurityConfiguration"
-GLUE_USERS: Final = ("aws:glue/crawler:Crawler", "aws:glue/job:Job", "aws:glue/devEndpoint:DevEndpoint")
+GLUE_JOB: Final = "aws:glue/job:Job"
+GLUE_USERS: Final = ("aws:glue/crawler:Crawler", GLUE_JOB, "aws:glue/devEndpoint:DevEndpoint")
 CATALOG_ENCRYPTION: Final = "aws:glue/dataCatalogEncryptionSettings:DataCatalogEncryptionSettings"
 GLUE_POLICY: Final = "aws:glue/resourcePolicy:ResourcePolicy"
 WORKGROUP: Final = "aws:athena/workgroup:Workgroup"
@@ -351,6 +352,32 @@ def glue_catalog_encrypted(resource: Resource, settings: Settings) -> Findings:
         finding = own_key(f"{where}.awsKmsKeyId", at(passwords, "awsKmsKeyId"), "connection passwords")
         if finding:
             yield finding
+
+
+_ML_TRANSFORM: Final = "aws:glue/mLTransform:MLTransform"
+
+
+@family.resource_rule(
+    "GLU-05",
+    "glue-version",
+    "Jobs and transforms of Glue run on a version that AWS still mends",
+    Severity.MEDIUM,
+    (GLUE_JOB, _ML_TRANSFORM),
+    fix="Set glueVersion to a later version.",
+    source=_GLUE + "AWS Glue versions; AWS Glue version support policy",
+    frameworks=("Security Hub Glue.4",),
+    settings={"minimum": Setting({"type": "number"}, 3, "The oldest version of Glue.")},
+)
+def glue_version(resource: Resource, settings: Settings) -> Findings:
+    """A job of Python shell has no Spark, and says its Python instead; what is left out, AWS chooses."""
+    if resource.type == GLUE_JOB and resource.text("command", "name") == "pythonshell":
+        return
+    version = number(resource.value("glueVersion"))
+    if version is UNKNOWN:
+        if not resource.computed("glueVersion"):
+            yield undecided("glueVersion")
+    elif version is not None and version < settings["minimum"]:
+        yield violation("glueVersion", f"is {version}; {settings['minimum']} is the oldest allowed")
 
 
 @family.resource_rule(

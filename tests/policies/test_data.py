@@ -165,6 +165,13 @@ def glue() -> list[Case]:
             "GLU-03", "not known yet", R(d.CATALOG_ENCRYPTION, "c", {"dataCatalogEncryptionSettings": UNKNOWN})
         ),
         *public("GLU-04", d.GLUE_POLICY),
+        *(
+            good("GLU-05", f"version {value!r}", R(d.GLUE_JOB, "j", {"glueVersion": value}))
+            for value in ("4.0", "5.1", None)
+        ),
+        *(bad("GLU-05", f"version {value!r}", R(d.GLUE_JOB, "j", {"glueVersion": value})) for value in ("2.0", "0.9")),
+        good("GLU-05", "no Spark", R(d.GLUE_JOB, "j", {"glueVersion": "1.0", "command": {"name": "pythonshell"}})),
+        open_question("GLU-05", "not known yet", R(d.GLUE_JOB, "j", {"glueVersion": UNKNOWN})),
     ]
 
 
