@@ -39,7 +39,11 @@ def decode_once() -> None:
     configure: Callable[[Any], None] = servicer._configure_runtime_settings
     # It reads the environment, which stays what it is.
     configured = functools.cache(lambda: configure(None))
-    servicer._configure_runtime_settings = lambda self: configured()
+
+    def configure_once(self: Any) -> None:
+        configured()
+
+    servicer._configure_runtime_settings = configure_once
     servicer.Analyze = _judging(servicer.Analyze, sdk, sdk.ResourceValidationPolicy, _for_resource)
     servicer.AnalyzeStack = _judging(servicer.AnalyzeStack, sdk, sdk.StackValidationPolicy, _for_stack)
     servicer.Remediate = _if_any_remedies(servicer.Remediate, sdk)
@@ -71,9 +75,11 @@ def _judging(
     def decoded(self: Any, request: Any, context: Any) -> Any:
         """The arguments that the SDK makes for a policy: those of one that keeps them, asked alone."""
         kept: list[Any] = []
-        keeping = kind(
-            "keeps-its-arguments", "Keeps them.", lambda args, _: kept.append(args), sdk.EnforcementLevel.ADVISORY
-        )
+
+        def keep(args: Any, report: Any) -> None:
+            kept.append(args)
+
+        keeping = kind("keeps-its-arguments", "Keeps them.", keep, sdk.EnforcementLevel.ADVISORY)
         view = copy.copy(self)
         setattr(view, _POLICIES, [keeping])
         method(view, request, context)
