@@ -47,6 +47,8 @@ def test_after_kills_and_repairs_a_second_up_changes_nothing(deployed: Engine, s
     output = deployed.operate("up")
     assert changes(output) == [], f"what was just deployed is what the program asks for:\n{output}"
     assert chaos.Chaos(sandbox, Narrator()).unknown() == [], "nothing that was half made stands beside it"
+    beside = list((sandbox.directory / "state").rglob("*.attrs"))
+    assert beside == [], "the backend writes these in place, and half of one makes a state unreadable"
 
 
 def test_a_refresh_finds_nothing_to_change(deployed: Engine) -> None:
