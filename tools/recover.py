@@ -427,7 +427,8 @@ def settle(deployment: dict[str, Any], under_way: Iterable[dict[str, Any]], use:
         RecoverError: when more than one thing in AWS fits.
     """
     resources: list[dict[str, Any]] = deployment.setdefault("resources", [])
-    known = {str(resource["id"]) for resource in resources if resource.get("id")}
+    # An id is one of its type only: an instance profile has its role's name.
+    known = {(resource["type"], resource["id"]) for resource in resources if resource.get("id")}
     for resource in under_way:
         finder = FINDERS.get(resource["type"])
         inputs = {name: value for name, value in resource["inputs"].items() if value not in _UNKNOWN}
@@ -435,7 +436,8 @@ def settle(deployment: dict[str, Any], under_way: Iterable[dict[str, Any]], use:
         if finder is not None:
             # Without an input that is not known yet it cannot have been made.
             with contextlib.suppress(KeyError):
-                found = [entry for entry in map(_found, finder(use, inputs)) if entry.id not in known]
+                every = map(_found, finder(use, inputs))
+                found = [entry for entry in every if (resource["type"], entry.id) not in known]
         if len(found) > 1:
             ids = ", ".join(entry.id for entry in found)
             raise RecoverError(f"{resource['urn']} is one of {ids} in AWS: remove those that it is not")
@@ -443,7 +445,7 @@ def settle(deployment: dict[str, Any], under_way: Iterable[dict[str, Any]], use:
             named = {name: value for name, value in entry.outputs.items() if name in resource["inputs"]}
             given = {**resource["inputs"], **named}
             resources.append({**resource, "id": entry.id, "inputs": given, "outputs": {**given, **entry.outputs}})
-            known.add(entry.id)
+            known.add((resource["type"], entry.id))
             yield Settled(resource["urn"], "found", entry.id)
         if not found:
             yield Settled(resource["urn"], "not there" if finder else "again")

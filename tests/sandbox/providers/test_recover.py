@@ -99,3 +99,16 @@ def test_a_role_of_another_stack_is_not_taken_in(drivers: dict[str, ProviderDriv
     (settled,) = recover.settle({}, [state(replace(theirs, inputs=ours))], fresh.client)
     assert settled.what == "not there", "a name that both could have got is not enough"
     driver.delete(theirs)
+
+
+def test_what_has_the_id_of_another_type_s_thing_is_found_too(drivers: dict[str, ProviderDriver], fresh: World) -> None:
+    """The node's instance profile has its role's name, as EMR wants it, and the state knows the role."""
+    driver = drivers["aws"]
+    (case,) = [case for case in CASES if case.token == "aws:iam/role:Role"]
+    role = driver.create(case.token, "twin", given(case, fresh))
+    profile = driver.create("aws:iam/instanceProfile:InstanceProfile", "twin", {"name": role.id, "role": role.id})
+    deployment: dict[str, Any] = {"resources": [{**state(role), "id": role.id}]}
+    (settled,) = recover.settle(deployment, [state(profile)], fresh.client)
+    assert (settled.what, settled.id) == ("found", role.id)
+    driver.delete(profile)
+    driver.delete(role)
