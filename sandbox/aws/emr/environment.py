@@ -60,6 +60,8 @@ class StepEnvironment:
             "SPARK_CONF_DIR": str(self._configuration),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(self._runtime.subdirectory("spark", "local")),
+            # What a killed Spark leaves behind goes with the sandbox.
+            "SPARK_SUBMIT_OPTS": shlex.quote(f"-Djava.io.tmpdir={self._runtime.subdirectory('spark', 'local')}"),
             "PYSPARK_PYTHON": self._spark.python,
             "PYSPARK_DRIVER_PYTHON": self._spark.python,
         }
