@@ -105,7 +105,7 @@ def bucket_public_access_block(resource: Resource, stack: Stack, settings: Setti
         yield _missing(possible, "has no public access block")
     for block in certain:
         for name in _SWITCHES:
-            flag = block.value(name)
+            flag = switch(block.value(name))
             if flag is UNKNOWN and not block.computed(name):
                 yield undecided("", f"is blocked by {block.name}, whose {name} is not known yet")
             elif flag is not True:

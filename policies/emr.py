@@ -361,7 +361,7 @@ def emr_logs(resource: Resource, settings: Settings) -> Findings:
 )
 def emr_block_public_access(resource: Resource, settings: Settings) -> Findings:
     """The account's own safety net; every permitted range is a hole in it."""
-    flag = resource.value("blockPublicSecurityGroupRules")
+    flag = switch(resource.value("blockPublicSecurityGroupRules"))
     if flag is UNKNOWN:
         yield undecided("blockPublicSecurityGroupRules")
     elif flag is not True:

@@ -91,8 +91,9 @@ def s3_01() -> list[Case]:
         *(
             bad(rule, f"{flag} is {value!r}", RAW, block(RAW, **{flag: value}), says=[flag])
             for flag in ON
-            for value in (False, None, "true", 1)
+            for value in (False, None, "false", 1)
         ),
+        good(rule, "on, as text", RAW, block(RAW, **dict.fromkeys(ON, "true"))),
         bad(rule, "no switch", RAW, of(RAW, b.PUBLIC_ACCESS_BLOCK)),
         bad(
             rule,
