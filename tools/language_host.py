@@ -137,11 +137,11 @@ class LanguageHost(LanguageServer):
         """Run a policy pack (or another Python plugin) in a process of its own, passing on its output."""
         directory = request.info.program_directory
         environment = {**os.environ, **dict(entry.split("=", 1) for entry in request.env)}
-        if request.kind == "analyzer" and self.spares:
+        analyzer = request.kind == "analyzer"
+        if analyzer and self.spares:
             process = self.spares.pop()
             process.become(Pack([*request.args, directory], directory, environment))
         else:
-            analyzer = request.kind == "analyzer"
             command = ["-m", "pulumi.policy", *request.args, directory] if analyzer else [directory, *request.args]
             process = subprocess.Popen(
                 [sys.executable, "-u", *command],

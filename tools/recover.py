@@ -82,8 +82,10 @@ def _made_up(inputs: Inputs, name: str = "name") -> Callable[[str], Any]:
     return pattern.fullmatch
 
 
-def _tags(inputs: Inputs) -> dict[str, str]:
-    return dict(inputs.get("tagsAll") or inputs.get("tags") or {})
+def _tagged(tags: Iterable[Mapping[str, str]], inputs: Inputs) -> bool:
+    """Whether AWS lists exactly the tags of these inputs."""
+    given = inputs.get("tagsAll") or inputs.get("tags") or {}
+    return {tag["Key"]: tag["Value"] for tag in tags} == dict(given)
 
 
 def _by_name_tag(call: str, member: str, identity: str) -> Finder:
@@ -142,8 +144,7 @@ def _role(use: Clients, inputs: Inputs) -> Iterator[str | Found]:
     made_up = _made_up(inputs)
     for page in iam.get_paginator("list_roles").paginate():
         for name in [role["RoleName"] for role in page["Roles"] if made_up(role["RoleName"])]:
-            tags = {tag["Key"]: tag["Value"] for tag in iam.list_role_tags(RoleName=name)["Tags"]}
-            if tags == _tags(inputs):
+            if _tagged(iam.list_role_tags(RoleName=name)["Tags"], inputs):
                 yield Found(name, {"name": name})
 
 
@@ -273,8 +274,8 @@ def _secret(use: Clients, inputs: Inputs) -> Iterator[Found]:
     made_up = _made_up(inputs)
     for page in use("secretsmanager").get_paginator("list_secrets").paginate():
         for secret in page["SecretList"]:
-            tags = {tag["Key"]: tag["Value"] for tag in secret.get("Tags", ())}
-            if secret["Name"] == inputs["name"] or (made_up(secret["Name"]) and tags == _tags(inputs)):
+            mine = made_up(secret["Name"]) and _tagged(secret.get("Tags", ()), inputs)
+            if secret["Name"] == inputs["name"] or mine:
                 yield Found(secret["ARN"], {"name": secret["Name"]})
 
 
