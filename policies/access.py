@@ -14,6 +14,7 @@ from policies.iam_documents import (
     Statement,
     any_of,
     bound,
+    open_resource,
     parse_arn,
     parse_document,
     public,
@@ -41,6 +42,7 @@ _ATTACHMENTS: Final = {
     "aws:iam/userPolicyAttachmentsExclusive:UserPolicyAttachmentsExclusive": "policyArns",
     "aws:iam/groupPolicyAttachmentsExclusive:GroupPolicyAttachmentsExclusive": "policyArns",
     "aws:ssoadmin/managedPolicyAttachment:ManagedPolicyAttachment": "managedPolicyArn",
+    "aws:ssoadmin/managedPolicyAttachmentsExclusive:ManagedPolicyAttachmentsExclusive": "managedPolicyArns",
     ROLE: "managedPolicyArns",
 }
 _USERS: Final = (
@@ -55,6 +57,7 @@ _OF_USERS: Final = (
     "aws:iam/userPolicy:UserPolicy",
     "aws:iam/userPolicyAttachment:UserPolicyAttachment",
     "aws:iam/policyAttachment:PolicyAttachment",
+    "aws:iam/userPolicyAttachmentsExclusive:UserPolicyAttachmentsExclusive",
 )
 _PASSWORD_POLICY: Final = "aws:iam/accountPasswordPolicy:AccountPasswordPolicy"
 
@@ -136,33 +139,32 @@ def no_admin_statements(resource: Resource, settings: Settings) -> Findings:
     return _each_statement(resource, judge)
 
 
-def open_resource(pattern: str) -> bool:
-    """Whether a resource pattern names nothing: ``*``, an ARN that ends in wildcards only, or one cut short by them."""
-    arn = parse_arn(pattern)
-    if arn is None:
-        # A wildcard crosses colons: ``arn:*`` and ``arn:aws:s3*`` hold every bucket.
-        cut_short = pattern.startswith("arn:") and pattern.endswith("*")
-        return cut_short or ("*" in pattern and not pattern.strip("*?:/"))
-    return "*" in arn.resource and not arn.resource.strip("*?:/")
-
-
 _WHOLE_KINDS: Final = {
     ("dynamodb", "table/"),
     ("kms", "alias/"),
     ("kms", "key/"),
     ("iam", "role/"),
     ("lambda", "function:"),
+    ("rds-db", "dbuser:"),
     ("secretsmanager", "secret:"),
     ("ssm", "parameter/"),
+    ("states", "stateMachine:"),
 }
 """Service and ARN's start of what holds data, opens it or acts: with a wildcard only after it: all of an account's."""
 
 
 def _whole_kind(pattern: str) -> bool:
-    """Whether a resource pattern holds every key, secret, table or parameter of an account (``key/*``)."""
+    """Whether a resource pattern holds every key, secret, table or parameter of an account (``key/*``, ``key*``)."""
     arn = parse_arn(pattern)
-    return arn is not None and any(
-        arn.service == service and arn.resource.startswith(start) and not arn.resource.removeprefix(start).strip("*?/:")
+    if arn is None:
+        return False
+    literal, wildcard, _ = arn.resource.partition("*")
+    return any(
+        arn.service == service
+        and (
+            (arn.resource.startswith(start) and not arn.resource.removeprefix(start).strip("*?/:"))
+            or bool(literal and wildcard and start.startswith(literal))
+        )
         for service, start in _WHOLE_KINDS
     )
 
@@ -249,11 +251,16 @@ def no_service_wildcards(resource: Resource, settings: Settings) -> Findings:
     return _each_statement(resource, judge)
 
 
+_READ_BY_AGENTS: Final = frozenset({"s3:getencryptionconfiguration"})
+"""What Session Manager's agent reads of whatever bucket it logs to. Systems Manager user guide: Create a custom IAM
+role for Session Manager."""
+
+
 def _cannot_name_resource(action: str) -> bool:
     """Whether no resource can be named for an action; nor can it for nearly all that ``Describe*`` holds."""
     service, _, name = action.casefold().partition(":")
     if "*" not in name and "?" not in name:
-        return knows_no_resource(action)
+        return knows_no_resource(action) or action.casefold() in _READ_BY_AGENTS
     return name.startswith("describe") and bool(service)
 
 
@@ -315,7 +322,7 @@ def passrole_bounded(resource: Resource, settings: Settings) -> Findings:
             condition.base in _POSITIVE
             and not condition.passes_when_absent
             and condition.values
-            and all(value is UNKNOWN or str(value).strip("*?") for value in condition.values)
+            and all(value is UNKNOWN or str(value)[0] not in "*?" for value in condition.values)
             for condition in statement.condition("iam:PassedToService")
         )
         for pattern in statement.resources:
@@ -341,17 +348,25 @@ _ESCALATING: Final = (
             "AttachUserPolicy",
             "CreateAccessKey",
             "CreateLoginProfile",
+            "CreateOpenIDConnectProvider",
             "CreatePolicyVersion",
+            "CreateSAMLProvider",
+            "CreateServiceSpecificCredential",
             "DeleteRolePermissionsBoundary",
+            "DeactivateMFADevice",
             "DeleteUserPermissionsBoundary",
             "PutGroupPolicy",
             "PutRolePermissionsBoundary",
             "PutRolePolicy",
             "PutUserPermissionsBoundary",
             "PutUserPolicy",
+            "ResetServiceSpecificCredential",
             "SetDefaultPolicyVersion",
             "UpdateAssumeRolePolicy",
             "UpdateLoginProfile",
+            "UpdateSAMLProvider",
+            "UploadSSHPublicKey",
+            "UploadSigningCertificate",
         )
     ),
     "lakeformation:GrantPermissions",
@@ -360,6 +375,29 @@ _ESCALATING: Final = (
     "organizations:AttachPolicy",
     "sso:PutInlinePolicyToPermissionSet",
 )
+
+
+def _bounds_permissions(statement: Statement) -> bool:
+    """Whether conditions say which permissions may be written: under a boundary, or by policies that are named.
+
+    A wildcard holds AdministratorAccess too, and so does ``arn:aws:iam::aws:policy/*``.
+    """
+    return any(
+        condition.base in _POSITIVE
+        and not condition.passes_when_absent
+        and bool(condition.values)
+        and all(value is UNKNOWN or _narrow_policy(str(value)) for value in condition.values)
+        for key in ("iam:PermissionsBoundary", "iam:PolicyARN")
+        for condition in statement.condition(key)
+    )
+
+
+def _narrow_policy(value: str) -> bool:
+    arn = parse_arn(value)
+    if arn is None or "*" in arn.account:
+        return False
+    name = arn.resource.rpartition("/")[2]
+    return arn.account != "aws" or not ("*" in name or "?" in name or _is_broad(name))
 
 
 @family.resource_rule(
@@ -378,9 +416,8 @@ def no_escalation(resource: Resource, settings: Settings) -> Findings:
     def judge(statement: Statement) -> Iterator[tuple[Match, str]]:
         if any(_everything(str(action)) for action in statement.actions if action is not UNKNOWN):
             return
-        for key in ("iam:PermissionsBoundary", "iam:PolicyARN"):
-            if any(c.base in _POSITIVE and not c.passes_when_absent for c in statement.condition(key)):
-                return
+        if _bounds_permissions(statement):
+            return
         answers = [(action, statement.grants(action)) for action in _ESCALATING]
         sure = [action for action, answer in answers if answer is Match.YES]
         if sure:
@@ -396,20 +433,29 @@ _BROAD_NAME: Final = re.compile(r"(FullAccess|PowerUser|Administrator|Admin(Acce
 _BROAD: Final = frozenset(
     name.lower()
     for name in (
+        "AmazonEC2RoleforAWSCodeDeploy",
         "AmazonEC2RoleforDataPipelineRole",
         "AmazonEC2RoleforSSM",
         "AmazonElasticMapReduceRole",
         "AmazonElasticMapReduceforEC2Role",
         "AWSDataPipelineRole",
+        "AWSLambdaExecute",
+        "AWSLambdaRole",
         "AWSLambda_FullAccess",
         "DataScientist",
         "ReadOnlyAccess",
         "SecretsManagerReadWrite",
         "AmazonDynamoDBReadOnlyAccess",
+        "AmazonKinesisReadOnlyAccess",
         "AmazonS3ReadOnlyAccess",
         "AmazonSSMReadOnlyAccess",
     )
 )
+
+
+def _is_broad(name: str) -> bool:
+    """Whether a policy of AWS's own by this name grants far more than a pipeline needs."""
+    return name.lower() in _BROAD or bool(_BROAD_NAME.search(name))
 
 
 @family.resource_rule(
@@ -449,7 +495,7 @@ def no_broad_managed_policies(resource: Resource, settings: Settings) -> Finding
         if arn is None or arn.service != "iam" or arn.account != "aws":
             continue
         policy = arn.resource.rpartition("/")[2]
-        if policy.lower() not in allowed and (policy.lower() in _BROAD or _BROAD_NAME.search(policy)):
+        if policy.lower() not in allowed and _is_broad(policy):
             yield violation(where, f"attaches {policy}, which grants far more than a pipeline needs")
 
 
@@ -513,7 +559,7 @@ def _outsiders(statement: Statement, where: str, own: list[str]) -> Findings:
         yield violation(where, what) if tied is Match.NO else undecided(where, f"perhaps {what}")
 
 
-_SUBJECT_HEADS: Final = re.compile(r"(repo|repository|project_path|organization|system:serviceaccount):")
+_SUBJECT_HEADS: Final = re.compile(r"(repo|repository|project_path|organization|system:serviceaccount|system):")
 
 
 def _names_subject(subject: str) -> bool:
@@ -588,6 +634,8 @@ def no_users_or_keys(resource: Resource, settings: Settings) -> Findings:
         yield violation("", "is a credential that does not end by itself")
         return
     where = "user" if "user" in resource.properties else "users"
+    if "policyArns" in resource.properties:  # The exclusive list: an empty one takes all policies away.
+        where = "policyArns"
     if any(text(name) is not None for name in resource.items(where)):
         yield violation(where, "gives a user a policy of its own")
 
@@ -690,3 +738,40 @@ def services_bounded(resource: Resource, settings: Settings) -> Findings:
             yield violation(f"policy.{statement.where}", "lets a service in for anybody who asks it")
         elif tied is Match.MAYBE:
             yield undecided(f"policy.{statement.where}", "lets a service in; for whom is not known yet")
+
+
+_LAKE_PERMISSIONS: Final = "aws:lakeformation/permissions:Permissions"
+_LAKE_SETTINGS: Final = "aws:lakeformation/dataLakeSettings:DataLakeSettings"
+_LAKE_DEFAULTS: Final = ("createDatabaseDefaultPermissions", "createTableDefaultPermissions")
+
+
+@family.resource_rule(
+    "IAM-11",
+    "lake-permissions-named",
+    "Permissions in Lake Formation are for somebody in particular",
+    Severity.MEDIUM,
+    (_LAKE_PERMISSIONS, _LAKE_SETTINGS),
+    fix="Name the role; leave the default permissions empty, and allowFullTableExternalDataAccess off.",
+    source="Lake Formation developer guide: Changing the default settings for your data lake; Application integration",
+)
+def lake_permissions_named(resource: Resource, settings: Settings) -> Findings:
+    """IAM_ALLOWED_PRINCIPALS is whoever an IAM policy lets through, so that Lake Formation decides nothing."""
+    if resource.type == _LAKE_PERMISSIONS:
+        yield from _whoever("principal", resource.value("principal"))
+        return
+    for name in _LAKE_DEFAULTS:
+        for index, entry in enumerate(resource.items(name)):
+            yield from _whoever(f"{name}[{index}].principal", at(entry, "principal"))
+    full = switch(resource.value("allowFullTableExternalDataAccess"))
+    if full is UNKNOWN:
+        yield undecided("allowFullTableExternalDataAccess")
+    elif full is True:
+        yield violation("allowFullTableExternalDataAccess", "lets engines read tables past their columns and cells")
+
+
+def _whoever(where: str, value: Plain) -> Findings:
+    principal = text(value)
+    if principal is UNKNOWN:
+        yield undecided(where)
+    elif str(principal).upper() in {"IAM_ALLOWED_PRINCIPALS", "EVERYONE"} or str(principal).endswith(":IAMPrincipals"):
+        yield violation(where, "is everybody whom an IAM policy lets through")

@@ -26,6 +26,7 @@ NEEDED_BY_AWS: Final = frozenset(
         "ssmmessages:createdatachannel",
         "ssmmessages:opencontrolchannel",
         "ssmmessages:opendatachannel",
+        "ssm:updateinstanceinformation",
     }
 )
 """Actions that AWS's own instructions grant on every resource, although some resource could be named."""

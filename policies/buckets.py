@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from policies.iam_documents import Document, Statement, denies_clear_text, matches, parse_arn, parse_document
+from policies.iam_documents import Document, Statement, bound, denies_clear_text, matches, parse_arn, parse_document
 from policies.keys import is_aws_managed, public_policy
 from policies.model import (
     Family,
@@ -15,6 +15,7 @@ from policies.model import (
     Findings,
     Match,
     Resource,
+    Setting,
     Settings,
     Severity,
     Stack,
@@ -42,6 +43,9 @@ OTHER_POLICIES: Final = (
     "aws:s3control/accessPointPolicy:AccessPointPolicy",
     "aws:s3control/bucketPolicy:BucketPolicy",
     "aws:s3control/objectLambdaAccessPointPolicy:ObjectLambdaAccessPointPolicy",
+    "aws:s3control/accessGrantsInstanceResourcePolicy:AccessGrantsInstanceResourcePolicy",
+    "aws:s3/filesFileSystemPolicy:FilesFileSystemPolicy",
+    "aws:s3/vectorsVectorBucketPolicy:VectorsVectorBucketPolicy",
 )
 BUCKET_ACLS: Final = ("aws:s3/bucketAcl:BucketAcl", "aws:s3/bucketAclV2:BucketAclV2")
 OBJECT_COPY: Final = "aws:s3/objectCopy:ObjectCopy"
@@ -396,7 +400,7 @@ _PUBLIC_GROUPS: Final = ("/global/AllUsers", "/global/AuthenticatedUsers")
     "bucket-acl-private",
     "No access control list lets anybody in",
     Severity.CRITICAL,
-    (*BUCKETS, *BUCKET_ACLS, *OBJECTS),
+    (*BUCKETS, *BUCKET_ACLS, *OBJECTS, *LOGGING),
     fix="Remove the ACL: BucketOwnerEnforced switches ACLs off.",
     source=_GUIDE + "Access control list (ACL) overview: predefined groups",
     frameworks=(
@@ -410,8 +414,8 @@ _PUBLIC_GROUPS: Final = ("/global/AllUsers", "/global/AuthenticatedUsers")
     ),
 )
 def bucket_acl_private(resource: Resource, settings: Settings) -> Findings:
-    """Authenticated users are those of every AWS account in the world."""
-    acl = resource.text("acl")
+    """Authenticated users are those of every AWS account in the world; access logs may be granted to them too."""
+    acl = None if resource.type in LOGGING else resource.text("acl")
     if acl is UNKNOWN:
         yield undecided("acl")
     elif str(acl).lower() in _PUBLIC_ACLS:
@@ -422,6 +426,11 @@ def bucket_acl_private(resource: Resource, settings: Settings) -> Findings:
         addresses += [
             (f"accessControlPolicy.grants[{index}].grantee.uri", at(grant, "grantee", "uri"))
             for index, grant in enumerate(grants)
+        ]
+    elif resource.type in LOGGING:
+        grants = resource.items("targetGrants")
+        addresses += [
+            (f"targetGrants[{index}].grantee.uri", at(grant, "grantee", "uri")) for index, grant in enumerate(grants)
         ]
     elif resource.type in (*BUCKETS, OBJECT_COPY):
         grants = resource.items("grants")
@@ -494,6 +503,7 @@ def bucket_versioning(resource: Resource, stack: Stack, settings: Settings) -> F
 def bucket_access_logs(resource: Resource, stack: Stack, settings: Settings) -> Findings:
     """A bucket that receives the logs of others need not log itself: it would log its own logging."""
     certain, possible = stack.referring(resource, "bucket", *LOGGING)
+    certain = [source for source in certain if source.text("targetBucket") is not None]
     if certain or _inline_logging(resource):
         return
     target = log_targets(stack, resource)
@@ -589,15 +599,18 @@ def bucket_lifecycle(resource: Resource, stack: Stack, settings: Settings) -> Fi
             yield violation("", f"has a lifecycle that never drops {what}")
 
 
+_FORCED: Final = (*BUCKETS, "aws:s3/directoryBucket:DirectoryBucket", "aws:s3tables/tableBucket:TableBucket")
+
+
 @family.resource_rule(
     "S3-10",
     "bucket-no-force-destroy",
     "No bucket is deleted with what is in it",
     Severity.MEDIUM,
-    BUCKETS,
+    _FORCED,
     fix="Set forceDestroy to false.",
     source="Provider aws_s3_bucket: force_destroy deletes all objects, and they are not recoverable",
-    remedy={type: {"forceDestroy": False} for type in BUCKETS},
+    remedy={type: {"forceDestroy": False} for type in _FORCED},
 )
 def bucket_no_force_destroy(resource: Resource, settings: Settings) -> Findings:
     """A slip of the hand would take the data with it."""
@@ -695,3 +708,46 @@ def object_not_weaker(resource: Resource, settings: Settings) -> Findings:
         yield violation("serverSideEncryption", "is AES256, which outweighs the bucket's own encryption")
     elif isinstance(key, str) and is_aws_managed(key):
         yield violation("kmsKeyId", "names the key that AWS manages")
+
+
+_GUARDED_BY: Final = (
+    "s3:DeleteBucketPolicy",
+    "s3:PutBucketAcl",
+    "s3:PutBucketPolicy",
+    "s3:PutEncryptionConfiguration",
+    "s3:PutObjectAcl",
+)
+
+
+@family.resource_rule(
+    "S3-15",
+    "bucket-guarded-by-its-owner",
+    "No bucket policy lets another account change what guards the bucket",
+    Severity.HIGH,
+    (*BUCKETS, BUCKET_POLICY),
+    fix="Name the actions that the other account needs, and its role; leave policy, ACLs and encryption to the owner.",
+    source="Security Hub user guide: S3.6 General purpose bucket policies should restrict access to other AWS accounts",
+    frameworks=("Security Hub S3.6", "KICS S3 Bucket With All Permissions"),
+    settings={
+        "accounts": Setting(
+            {"type": "array", "items": {"type": "string"}},
+            [],
+            "Account ids that are the owner's own. When given, roles and users of other accounts count as well.",
+        )
+    },
+)
+def bucket_guarded_by_its_owner(resource: Resource, settings: Settings) -> Findings:
+    """Whole accounts are meant: in the owner's own, IAM's policies grant this to the few who need it."""
+    document = parse_document(resource.value("policy"))
+    if document is None or isinstance(document, Unknown | Malformed):
+        return  # S3-04 says what is not known.
+    own = settings["accounts"]
+    for statement in document:
+        others = [
+            principal.account
+            for principal in statement.principals
+            if principal.account not in (None, *own) and (own or principal.whole_account)
+        ]
+        granted = [action for action in _GUARDED_BY if statement.grants(action) is Match.YES]
+        if statement.allows is Match.YES and others and granted and bound(statement) is Match.NO:
+            yield violation(f"policy.{statement.where}", f"grants {granted[0]} to account {others[0]}")

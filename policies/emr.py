@@ -39,6 +39,7 @@ BLOCK_PUBLIC_ACCESS: Final = "aws:emr/blockPublicAccessConfiguration:BlockPublic
 MANAGED_SCALING: Final = "aws:emr/managedScalingPolicy:ManagedScalingPolicy"
 SERVERLESS: Final = "aws:emrserverless/application:Application"
 INSTANCE_GROUP: Final = "aws:emr/instanceGroup:InstanceGroup"
+JOB_TEMPLATE: Final = "aws:emrcontainers/jobTemplate:JobTemplate"
 BUCKETS: Final = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
 
 _GUIDE: Final = "EMR management guide: "
@@ -495,6 +496,10 @@ def emr_no_ssh_key(resource: Resource, settings: Settings) -> Findings:
 _CODE: Final = re.compile(r"\.(jar|py|sh|zip|egg|whl|tgz|tar\.gz|gz|sql|q|hql|pig|r|rb|pl)$", re.IGNORECASE)
 
 
+_INTO_SHELL: Final = re.compile(r"\|\s*(sudo\s+)?([\w/]*/)?((ba|da|k|z)?sh|python[\d.]*)\b")
+"""What is fetched and read by a shell at once (``curl … | bash``) is code, whatever its name."""
+
+
 def _code_addresses(resource: Resource) -> Iterator[tuple[str, Plain]]:
     """Where a cluster's bootstrap actions and steps fetch code from."""
     for index, action in enumerate(resource.items("bootstrapActions")):
@@ -535,7 +540,7 @@ def emr_code_by_s3(resource: Resource, settings: Settings) -> Findings:
         if written is UNKNOWN:
             yield undecided(where)
             continue
-        fetches = where.endswith(("path", "jar"))
+        fetches = where.endswith(("path", "jar")) or bool(_INTO_SHELL.search(str(written or "")))
         for address in _addresses(str(written or "")):
             scheme = address.split("://", 1)[0].lower()
             web = scheme in {"http", "https", "ftp", "ftps", "git"}
@@ -664,6 +669,12 @@ _WEAKENING: Final[Mapping[str, frozenset[str]]] = {
     "spark.acls.enable": frozenset({"false"}),
     "dfs.encrypt.data.transfer": frozenset({"false"}),
     "dfs.permissions.enabled": frozenset({"false"}),
+    "dfs.permissions": frozenset({"false"}),
+    "dfs.block.access.token.enable": frozenset({"false"}),
+    "hbase.security.authentication": frozenset({"simple"}),
+    "hbase.rpc.protection": frozenset({"authentication", "integrity"}),
+    "http-server.https.enabled": frozenset({"false"}),
+    "internal-communication.https.required": frozenset({"false"}),
     "hadoop.rpc.protection": frozenset({"authentication", "integrity"}),
     "hadoop.security.authentication": frozenset({"simple"}),
     "hadoop.security.authorization": frozenset({"false"}),
@@ -707,6 +718,7 @@ _CONFIGURATIONS: Final[Mapping[str, tuple[str, ...]]] = {
     EMR_CLUSTER: ("configurationsJson", "configurations"),
     INSTANCE_GROUP: ("configurationsJson",),
     SERVERLESS: ("runtimeConfigurations",),
+    JOB_TEMPLATE: ("jobTemplateData.configurationOverrides.applicationConfigurations",),
 }
 
 
@@ -715,14 +727,14 @@ _CONFIGURATIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "emr-settings-undo-nothing",
     "No setting of an application undoes the cluster's security",
     Severity.HIGH,
-    (EMR_CLUSTER, INSTANCE_GROUP, SERVERLESS),
+    (EMR_CLUSTER, INSTANCE_GROUP, SERVERLESS, JOB_TEMPLATE),
     fix="Leave the setting out: EMR writes the right value from the security configuration.",
     source=_GUIDE + "Encryption options; EMR release guide: Configure applications (what the program writes wins)",
 )
 def emr_settings_undo_nothing(resource: Resource, settings: Settings) -> Findings:
     """EMR writes these from the security configuration; the program's own value outweighs it."""
     for name in _CONFIGURATIONS[resource.type]:
-        value = resource.value(name)
+        value = resource.value(*name.split("."))
         if value is UNKNOWN and name == "configurationsJson":
             yield undecided(name)
         for where, setting, written in _classified(name, value):

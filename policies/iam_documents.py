@@ -256,12 +256,27 @@ def parse_arn(value: str) -> Arn | None:
     return Arn(*parts[1:]) if len(parts) == 6 and parts[0] == "arn" else None
 
 
+def open_resource(pattern: str) -> bool:
+    """Whether a resource pattern names nothing: ``*``, an ARN that ends in wildcards only, or one cut short by them.
+
+    Nor does a wildcard in the place of a bucket's name, whatever key follows it.
+    """
+    arn = parse_arn(pattern)
+    if arn is None:
+        # A wildcard crosses colons: ``arn:*`` and ``arn:aws:s3*`` hold every bucket.
+        cut_short = pattern.startswith("arn:") and pattern.endswith("*")
+        return cut_short or ("*" in pattern and not pattern.strip("*?:/"))
+    name = arn.resource.partition("/")[0] if arn.service == "s3" else arn.resource
+    return "*" in name and not name.strip("*?:/")
+
+
 _POSITIVE: Final = frozenset(
     {"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike", "ipaddress", "bool"}
 )
 
 
-def _fixed(value: str) -> bool:
+def is_fixed(value: str) -> bool:
+    """Whether a value of a condition means one thing: it has no wildcard."""
     return bool(value) and "*" not in value and "?" not in value
 
 
@@ -270,9 +285,9 @@ def _fixed_arn(value: str) -> bool:
     arn = parse_arn(value)
     if arn is None:
         return False
-    if arn.service == "s3" and _fixed(arn.resource.partition("/")[0]):
+    if arn.service == "s3" and is_fixed(arn.resource.partition("/")[0]):
         return True  # Names of buckets are nobody else's, whatever stands in the account's place (arn:aws:s3:*:*:name).
-    return bool(arn.account) and _fixed(arn.account)
+    return bool(arn.account) and is_fixed(arn.account)
 
 
 def _narrow_network(value: str) -> bool:
@@ -281,11 +296,11 @@ def _narrow_network(value: str) -> bool:
 
 
 def _fixed_user(value: str) -> bool:
-    return _fixed(value.partition(":")[0])
+    return is_fixed(value.partition(":")[0])
 
 
 def _fixed_organisation(value: str) -> bool:
-    return _fixed(value.partition("/")[0])
+    return is_fixed(value.partition("/")[0])
 
 
 def _is_true(value: str) -> bool:
@@ -293,25 +308,25 @@ def _is_true(value: str) -> bool:
 
 
 _BINDING_KEYS: Final = {
-    "aws:sourceaccount": _fixed,
-    "aws:sourceowner": _fixed,
+    "aws:sourceaccount": is_fixed,
+    "aws:sourceowner": is_fixed,
     "aws:sourcearn": _fixed_arn,
-    "aws:sourceorgid": _fixed,
+    "aws:sourceorgid": is_fixed,
     "aws:sourceorgpaths": _fixed_organisation,
-    "aws:principalaccount": _fixed,
+    "aws:principalaccount": is_fixed,
     "aws:principalarn": _fixed_arn,
-    "aws:principalorgid": _fixed,
+    "aws:principalorgid": is_fixed,
     "aws:principalorgpaths": _fixed_organisation,
-    "aws:sourcevpc": _fixed,
-    "aws:sourcevpce": _fixed,
+    "aws:sourcevpc": is_fixed,
+    "aws:sourcevpce": is_fixed,
     "aws:sourcevpcarn": _fixed_arn,
-    "aws:vpceaccount": _fixed,
-    "aws:vpceorgid": _fixed,
+    "aws:vpceaccount": is_fixed,
+    "aws:vpceorgid": is_fixed,
     "aws:sourceip": _narrow_network,
     "aws:userid": _fixed_user,
     "elasticfilesystem:accessedviamounttarget": _is_true,
-    "kms:calleraccount": _fixed,
-    "s3:dataaccesspointaccount": _fixed,
+    "kms:calleraccount": is_fixed,
+    "s3:dataaccesspointaccount": is_fixed,
     "s3:dataaccesspointarn": _fixed_arn,
 }
 """Condition keys that tie a request to somebody, and when a value does. S3 user guide, "The meaning of 'public'";

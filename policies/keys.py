@@ -62,6 +62,11 @@ _ASYMMETRIC: Final = ("RSA_", "ECC_", "HMAC_", "SM2", "ML_DSA")
         "Security Hub KMS.4",
         "CIS AWS 3.6",
     ),
+    settings={
+        "mostDays": Setting(
+            {"type": "integer", "minimum": 90, "maximum": 2560}, 730, "Most days between rotations; AWS's own are 365."
+        )
+    },
     remedy={KEY: {"enableKeyRotation": True}},
 )
 def key_rotation(resource: Resource, settings: Settings) -> Findings:
@@ -79,6 +84,11 @@ def key_rotation(resource: Resource, settings: Settings) -> Findings:
         yield undecided("enableKeyRotation")
     elif flag is not True:
         yield violation("enableKeyRotation", "is not true, so the key's material never changes")
+    days = number(resource.value("rotationPeriodInDays"))
+    if days is UNKNOWN and not resource.computed("rotationPeriodInDays"):
+        yield undecided("rotationPeriodInDays")
+    elif days is not None and days is not UNKNOWN and days > settings["mostDays"]:
+        yield violation("rotationPeriodInDays", f"is {days}; {settings['mostDays']} are the most")
 
 
 @family.resource_rule(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from policies.addresses import Network, Ports, is_internet, parse_network, parse_ports
-from policies.iam_documents import Statement, all_of, bound, negate, parse_document
+from policies.iam_documents import Statement, all_of, any_of, bound, is_fixed, negate, open_resource, parse_document
 from policies.model import Family, Findings, Match, Resource, Setting, Settings, Severity, Stack, undecided, violation
 from policies.plain import UNKNOWN, Malformed, Plain, Unknown, at, listed, record, switch, text
 
@@ -316,7 +316,7 @@ def sg_one_rule_style(resource: Resource, stack: Stack, settings: Settings) -> F
     "default-sg-closed",
     "The default security group of every VPC is closed",
     Severity.MEDIUM,
-    (VPC,),
+    (VPC, DEFAULT_SECURITY_GROUP),
     fix="Add a DefaultSecurityGroup for the VPC without ingress and egress, and no rule for it.",
     source="VPC user guide: Default security groups for your VPCs",
     frameworks=(
@@ -328,7 +328,17 @@ def sg_one_rule_style(resource: Resource, stack: Stack, settings: Settings) -> F
     ),
 )
 def default_sg_closed(resource: Resource, stack: Stack, settings: Settings) -> Findings:
-    """What forgets to name a group lands in the default one, which lets its members talk to each other."""
+    """What forgets to name a group lands in the default one, which lets its members talk to each other.
+
+    A default group of a VPC outside the stack is judged by itself.
+    """
+    if resource.type == DEFAULT_SECURITY_GROUP:
+        value = resource.value("vpcId")
+        if all(stack.refers(resource, "vpcId", value, vpc) is Match.NO for vpc in stack.of(VPC)):
+            for direction in ("ingress", "egress"):
+                if any(not isinstance(rule, Unknown) for rule in group_rules(resource, direction)):
+                    yield violation(direction, "has rules, though whatever forgets to name a group lands in this one")
+        return
     certain, possible = stack.referring(resource, "vpcId", DEFAULT_SECURITY_GROUP)
     if not certain:
         if possible:
@@ -777,14 +787,19 @@ def endpoint_policy_scoped(resource: Resource, settings: Settings) -> Findings:
 
 
 def _open(statement: Statement) -> Match:
-    anything = Match.YES if statement.not_resources or "*" in statement.resources else Match.NO
-    if anything is Match.NO and UNKNOWN in statement.resources:
-        anything = Match.MAYBE
+    anything = any_of(
+        Match.MAYBE if isinstance(pattern, Unknown) else Match.YES if open_resource(pattern) else Match.NO
+        for pattern in statement.resources
+    )
+    if statement.not_resources:
+        anything = Match.YES
     tied = bound(statement)
     scopes = ("aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths")
-    scoped = [condition for condition in statement.conditions if condition.key.casefold() in scopes]
-    if any(condition.base in ("stringequals", "stringlike") and condition.values for condition in scoped):
-        tied = Match.YES
+    for condition in statement.conditions:
+        owner = [value if isinstance(value, Unknown) else value.partition("/")[0] for value in condition.values]
+        named = all(isinstance(value, Unknown) or is_fixed(value) for value in owner)
+        if condition.key.casefold() in scopes and condition.base in ("stringequals", "stringlike") and owner and named:
+            tied = Match.YES
     return all_of((statement.allows, statement.everyone, anything, negate(tied)))
 
 
@@ -894,7 +909,7 @@ _BALANCERS: Final = (
     "edges-closed",
     "Load balancers stand inside the network, and other networks join it only where somebody accepted them",
     Severity.MEDIUM,
-    (*_BALANCERS, _TRANSIT_GATEWAY, _ENDPOINT_SERVICE, ROUTE),
+    (*_BALANCERS, _TRANSIT_GATEWAY, _ENDPOINT_SERVICE, ROUTE, ROUTE_TABLE, DEFAULT_ROUTE_TABLE),
     fix="Set internal to true, have somebody accept who attaches or connects, and route to a peer its networks only.",
     source="Elastic Load Balancing user guide: Load balancer scheme; Transit gateways: shared attachments",
     frameworks=(
@@ -921,15 +936,55 @@ def edges_closed(resource: Resource, settings: Settings) -> Findings:
         elif accepted is not True:
             yield violation("acceptanceRequired", "is not true, so whoever may see the service is connected unasked")
         return
-    if resource.type == ROUTE:
-        for name in ("destinationCidrBlock", "destinationIpv6CidrBlock"):
-            network = parse_network(resource.value(name))
-            wide = network is not None and network is not UNKNOWN and is_internet(network, 16, 32)
-            if wide and resource.value("vpcPeeringConnectionId") is not None:
-                yield violation(name, "sends everything to a peer")
+    if resource.type in (ROUTE, ROUTE_TABLE, DEFAULT_ROUTE_TABLE):
+        yield from _everything_to_a_peer(resource)
         return
     internal = switch(resource.value("internal"))
     if internal is UNKNOWN:
         yield undecided("internal")
     elif internal is not True:
         yield violation("internal", "is not true, so it has addresses on the internet")
+
+
+def _everything_to_a_peer(resource: Resource) -> Findings:
+    if resource.type == ROUTE:
+        routes: list[tuple[str, Plain]] = [("", resource.properties)]
+        names = ("destinationCidrBlock", "destinationIpv6CidrBlock")
+    else:
+        routes = [(f"routes[{index}].", route) for index, route in enumerate(resource.items("routes"))]
+        names = ("cidrBlock", "ipv6CidrBlock")
+    for where, route in routes:
+        if text(at(route, "vpcPeeringConnectionId")) is None:
+            continue
+        for name in names:
+            network = parse_network(at(route, name))
+            if network is not None and network is not UNKNOWN and is_internet(network, 16, 32):
+                yield violation(f"{where}{name}", "sends everything to a peer")
+
+
+_BLOCK_OPTIONS: Final = "aws:ec2/vpcBlockPublicAccessOptions:VpcBlockPublicAccessOptions"
+_BLOCK_EXCLUSION: Final = "aws:ec2/vpcBlockPublicAccessExclusion:VpcBlockPublicAccessExclusion"
+
+
+@family.resource_rule(
+    "NET-17",
+    "vpc-public-access-blocked",
+    "What blocks the internet from the account's networks is on, without a way in past it",
+    Severity.MEDIUM,
+    (_BLOCK_OPTIONS, _BLOCK_EXCLUSION),
+    fix="Set internetGatewayBlockMode to block-ingress or block-bidirectional; exclude with allow-egress at most.",
+    source="VPC user guide: Block public access to VPCs and subnets",
+    frameworks=("Security Hub EC2.172",),
+)
+def vpc_public_access_blocked(resource: Resource, settings: Settings) -> Findings:
+    """It holds for every internet gateway of the account and region, whatever routes and groups say."""
+    where, weak, what = (
+        ("internetGatewayBlockMode", "off", "blocks nothing")
+        if resource.type == _BLOCK_OPTIONS
+        else ("internetGatewayExclusionMode", "allow-bidirectional", "lets the internet in past the account's block")
+    )
+    mode = resource.text(where)
+    if mode is UNKNOWN:
+        yield undecided(where)
+    elif str(mode).lower() == weak:
+        yield violation(where, what)

@@ -319,6 +319,9 @@ def iam_06() -> list[Case]:
         "AWSLambda_FullAccess",
         "ReadOnlyAccess",
         "AmazonEMRFullAccessPolicy_v2",
+        "AWSLambdaExecute",
+        "service-role/AWSLambdaRole",
+        "AmazonKinesisReadOnlyAccess",
     )
     narrow = (
         "service-role/AmazonEMRServicePolicy_v2",
@@ -417,6 +420,8 @@ def iam_07() -> list[Case]:
                 ("token.actions.githubusercontent.com:sub", "repo:*/pipeline:ref:refs/heads/main"),
                 ("token.actions.githubusercontent.com:sub", ["repo:us/pipeline:*", "repo:?*"]),
                 ("token.actions.githubusercontent.com:actor", "somebody"),
+                ("oidc.eks.eu-west-1.amazonaws.com/id/A1:sub", "system:*"),
+                ("oidc.eks.eu-west-1.amazonaws.com/id/A1:sub", "system:serviceaccount*"),
             )
         ),
         *(
@@ -528,6 +533,11 @@ def iam_10() -> list[Case]:
 
 def seen_through() -> list[Case]:
     """What names somebody or something only at first sight."""
+
+    def only_these(*arns: str) -> R:
+        type = "aws:iam/userPolicyAttachmentsExclusive:UserPolicyAttachmentsExclusive"
+        return R(type, "x", {"userName": "ann", "policyArns": list(arns)})
+
     provider = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
     claim = "token.actions.githubusercontent.com:sub"
 
@@ -554,6 +564,65 @@ def seen_through() -> list[Case]:
             holder(document(allow("logs:DeleteLogGroup", "arn:aws:logs:eu-west-1:111122223333:*"))),
         ),
         good("IAM-02", "a role", holder(document(allow("sts:AssumeRole", ROLE_ARN)))),
+        *(
+            bad("IAM-02", f"every one, cut short: {pattern}", holder(document(allow(action, f"arn:aws:{pattern}"))))
+            for action, pattern in (
+                ("kms:Decrypt", "kms:eu-west-1:111122223333:key*"),
+                ("dynamodb:Scan", "dynamodb:eu-west-1:111122223333:tab*"),
+                ("states:StartExecution", "states:*:111122223333:stateMachine:*"),
+                ("rds-db:connect", "rds-db:*:111122223333:dbuser:*/*"),
+                ("s3:GetObject", "s3:::*/data/*"),
+            )
+        ),
+        good("IAM-02", "buckets of AWS's", holder(document(allow("s3:GetObject", "arn:aws:s3:::*elasticmapreduce/*")))),
+        good(
+            "IAM-02",
+            "what Session Manager needs",
+            holder(document(allow(["ssm:UpdateInstanceInformation", "s3:GetEncryptionConfiguration"], "*"))),
+        ),
+        bad(
+            "IAM-04",
+            "to any service",
+            holder(
+                document(
+                    allow(
+                        "iam:PassRole",
+                        "arn:aws:iam::111122223333:role/emr-*",
+                        Condition={"StringLike": {"iam:PassedToService": "*.amazonaws.com"}},
+                    )
+                )
+            ),
+        ),
+        *(
+            bad(
+                "IAM-05",
+                f"bounded by nothing: {policies}",
+                holder(document(allow("iam:AttachRolePolicy", ROLE_ARN, Condition={"ArnLike": {key: policies}}))),
+            )
+            for key, policies in (
+                ("iam:PermissionsBoundary", "*"),
+                ("iam:PolicyARN", "*"),
+                ("iam:PolicyARN", "arn:aws:iam::aws:policy/*"),
+                ("iam:PolicyARN", "arn:aws:iam::aws:policy/AdministratorAccess"),
+                ("iam:PolicyARN", ["arn:aws:iam::111122223333:policy/reader", "arn:aws:iam::*:policy/x"]),
+            )
+        ),
+        *(
+            good(
+                "IAM-05",
+                f"bounded by {policies}",
+                holder(document(allow("iam:AttachRolePolicy", ROLE_ARN, Condition={"ArnLike": {key: policies}}))),
+            )
+            for key, policies in (
+                ("iam:PermissionsBoundary", "arn:aws:iam::111122223333:policy/boundary"),
+                ("iam:PolicyARN", "arn:aws:iam::111122223333:policy/pipeline-*"),
+                ("iam:PolicyARN", "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"),
+            )
+        ),
+        *(
+            bad("IAM-05", action, holder(document(allow(action, "arn:aws:iam::111122223333:user/ann"))))
+            for action in ("iam:CreateServiceSpecificCredential", "iam:UpdateSAMLProvider", "iam:UploadSSHPublicKey")
+        ),
         bad("IAM-05", "the lake's administrators", holder(document(allow("lakeformation:PutDataLakeSettings", "*")))),
         *(
             bad(
@@ -578,11 +647,39 @@ def seen_through() -> list[Case]:
         bad("IAM-07", "any service", trusted({"Service": "*.amazonaws.com"})),
         *(bad("IAM-08", f"of a user's own, {type}", R(type, "p", {"user": "ann"})) for type in USER_POLICIES),
         bad("IAM-08", "attached to users", R("aws:iam/policyAttachment:PolicyAttachment", "p", {"users": ["ann"]})),
+        bad("IAM-08", "all that is attached to a user", only_these("arn:aws:iam::111122223333:policy/reader")),
+        good("IAM-08", "nothing attached to a user", only_these()),
         good("IAM-08", "attached to roles", R("aws:iam/policyAttachment:PolicyAttachment", "p", {"roles": ["x"]})),
     ]
 
 
-MAKERS = (iam_01, iam_02, iam_03, iam_04, iam_05, iam_06, iam_07, iam_08, iam_09, iam_10, seen_through)
+def iam_11() -> list[Case]:
+    rule = "IAM-11"
+    everybody = {"principal": "IAM_ALLOWED_PRINCIPALS", "permissions": ["ALL"]}
+
+    def granted(principal: Any) -> R:
+        return R("aws:lakeformation/permissions:Permissions", "x", {"principal": principal, "permissions": ["SELECT"]})
+
+    def lake(**inputs: Any) -> R:
+        return R("aws:lakeformation/dataLakeSettings:DataLakeSettings", "x", {"admins": [ROLE_ARN], **inputs})
+
+    return [
+        *(
+            bad(rule, principal, granted(principal))
+            for principal in ("IAM_ALLOWED_PRINCIPALS", "EVERYONE", "111122223333:IAMPrincipals")
+        ),
+        good(rule, "a role", granted(ROLE_ARN)),
+        good(rule, "no text", granted(["x"])),
+        open_question(rule, "somebody not known yet", granted(UNKNOWN)),
+        bad(rule, "new databases", lake(createDatabaseDefaultPermissions=[everybody])),
+        bad(rule, "new tables, after an unknown", lake(createTableDefaultPermissions=[UNKNOWN, everybody])),
+        bad(rule, "whole tables", lake(allowFullTableExternalDataAccess=True)),
+        good(rule, "no defaults", lake(createDatabaseDefaultPermissions=[], createTableDefaultPermissions=[])),
+        open_question(rule, "a switch not known yet", lake(allowFullTableExternalDataAccess=UNKNOWN)),
+    ]
+
+
+MAKERS = (iam_01, iam_02, iam_03, iam_04, iam_05, iam_06, iam_07, iam_08, iam_09, iam_10, iam_11, seen_through)
 CASES = [case for make in MAKERS for case in make()]
 
 

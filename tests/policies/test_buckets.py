@@ -429,6 +429,16 @@ def s3_05() -> list[Case]:
             "a grant inline",
             R(b.BUCKET, "x", {"grants": [{"type": "Group", "uri": everybody, "permissions": ["READ"]}]}),
         ),
+        *(
+            bad(rule, f"access logs, by {type}", of(RAW, type, targetGrants=[{"grantee": {"uri": everybody}}]))
+            for type in b.LOGGING
+        ),
+        good(rule, "access logs for a bucket's owner", of(RAW, b.LOGGING[0], targetGrants=[{"grantee": {"id": "a1"}}])),
+        open_question(
+            rule,
+            "access logs for somebody not known yet",
+            of(RAW, b.LOGGING[0], targetGrants=[{"grantee": {"uri": UNKNOWN}}]),
+        ),
         good(rule, "a grant for logs", of(RAW, b.BUCKET_ACLS[0], **grants(logs))),
         good(
             rule, "malformed", of(RAW, b.BUCKET_ACLS[0], accessControlPolicy="x", acl=["public-read"], grants=[None, 7])
@@ -468,6 +478,7 @@ def s3_07() -> list[Case]:
         good(rule, "the old kind of part", RAW, logs, R(b.LOGGING[1], "raw", dict(raw_logging.inputs))),
         good(rule, "inline", inline, logs),
         bad(rule, "not logged", RAW),
+        bad(rule, "logged to nowhere", RAW, of(RAW, b.LOGGING[0], "raw", targetBucket="")),
         bad(
             rule,
             "another bucket's",
@@ -551,6 +562,7 @@ def s3_10() -> list[Case]:
     return [
         bad("S3-10", "on", bucket(forceDestroy=True)),
         bad("S3-10", "on, as text", bucket(forceDestroy="true")),
+        bad("S3-10", "of tables", R("aws:s3tables/tableBucket:TableBucket", "x", {"forceDestroy": True})),
         good("S3-10", "off", bucket(forceDestroy=False)),
         good("S3-10", "absent", RAW),
         open_question("S3-10", "not known yet", bucket(forceDestroy=UNKNOWN)),
@@ -660,6 +672,37 @@ def s3_13() -> list[Case]:
     ]
 
 
+def s3_15() -> list[Case]:
+    rule = "S3-15"
+    them = {"AWS": ["arn:aws:iam::111122223333:role/ours", "arn:aws:iam::999988887777:root"]}
+    one = {"AWS": "arn:aws:iam::999988887777:role/x"}
+    own = {"accounts": ["111122223333"]}
+
+    def granted(action: Any, principal: Any = them, type: str = b.BUCKET_POLICY, **more: Any) -> R:
+        statement = {"Effect": "Allow", "Principal": principal, "Action": action, "Resource": f"arn:aws:s3:::{NAME}"}
+        return R(type, "x", {"bucket": NAME, "policy": policy(tls(), {**statement, **more})})
+
+    return [
+        *(
+            bad(rule, f"{action}", granted(action), says=["999988887777"])
+            for action in ("s3:*", "*", "s3:Put*", "S3:putbucketpolicy", ["s3:GetObject", "s3:PutBucketAcl"])
+        ),
+        bad(rule, "in the bucket", granted("s3:*", type=b.BUCKET)),
+        bad(rule, "an account by its number", granted("s3:*", {"AWS": "999988887777"})),
+        good(rule, "what is in the bucket", granted(["s3:GetObject", "s3:PutObject", "s3:ListBucket"])),
+        good(rule, "a denial", granted("s3:*", Effect="Deny")),
+        good(
+            rule, "of an organisation", granted("s3:*", Condition={"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3"}})
+        ),
+        good(rule, "everybody, which is for S3-04 to say", granted("s3:*", "*")),
+        good(rule, "a role, whoever's it is", granted("s3:*", one)),
+        bad(rule, "somebody else's role", granted("s3:*", one), config=own),
+        good(rule, "one's own role", granted("s3:*", {"AWS": "arn:aws:iam::111122223333:role/x"}), config=own),
+        good(rule, "no JSON, which S3-04 speaks of", of(RAW, b.BUCKET_POLICY, policy="{")),
+        good(rule, "no policy", RAW),
+    ]
+
+
 def s3_14() -> list[Case]:
     rule = "S3-14"
     return [
@@ -690,6 +733,7 @@ def seen_through() -> list[Case]:
             of(other, b.VERSIONING[1], versioningConfiguration={"status": "Enabled"}),
             says=["raw"],
         ),
+        *(bad("S3-04", type, R(type, "x", {"policy": everybody})) for type in b.OTHER_POLICIES),
         bad("S3-04", "many regions", R(b.MULTI_REGION_POLICY, "x", {"details": {"name": "x", "policy": everybody}})),
         bad(
             "S3-11",
@@ -718,6 +762,7 @@ MAKERS = (
     s3_12,
     s3_13,
     s3_14,
+    s3_15,
     outside,
     seen_through,
 )

@@ -461,6 +461,9 @@ def emr_13() -> list[Case]:
     ]
 
 
+WEB = "https://example.com/install"
+
+
 def emr_14() -> list[Case]:
     rule = "EMR-14"
 
@@ -487,6 +490,11 @@ def emr_14() -> list[Case]:
             cluster(bootstrapActions=[{"path": "s3://s/a.sh"}, {"path": "HTTP://example.com/a.sh"}]),
         ),
         bad(rule, "a step's jar", step("http://example.com/x.jar")),
+        *(
+            bad(rule, f"read by a shell: {shell}", step("command-runner.jar", "bash", "-c", f"curl {WEB} | {shell}"))
+            for shell in ("bash", "sudo sh -s", "/bin/bash", "python3 -")
+        ),
+        good(rule, "read by a program", step("command-runner.jar", "bash", "-c", f"curl {WEB} | jq .version")),
         bad(
             rule,
             "a step's argument",
@@ -609,6 +617,10 @@ def emr_18() -> list[Case]:
     def configured(value: Any, type: str = n.EMR_CLUSTER) -> R:
         return R(type, "c", {"configurationsJson": value if value is UNKNOWN else json.dumps(value)})
 
+    def template(properties: dict[str, str]) -> R:
+        overrides = {"applicationConfigurations": [{"classification": "spark-defaults", "properties": properties}]}
+        return R(e.JOB_TEMPLATE, "t", {"jobTemplateData": {"configurationOverrides": overrides}})
+
     nested = [{"Classification": "x", "Properties": {}, "Configurations": settings(**{"dfs.http.policy": "HTTP_ONLY"})}]
     return [
         *(
@@ -633,6 +645,8 @@ def emr_18() -> list[Case]:
             "without servers",
             R(e.SERVERLESS, "c", {"runtimeConfigurations": [{"properties": {"spark.authenticate": "false"}}]}),
         ),
+        bad(rule, "on Kubernetes", template({"spark.authenticate": "false"})),
+        good(rule, "on Kubernetes, as it should be", template({"spark.authenticate": "true"})),
         good(rule, "nothing", R(n.EMR_CLUSTER, "c", {})),
         good(rule, "malformed", R(n.EMR_CLUSTER, "c", {"configurationsJson": "[{", "configurations": "s3://a/b.json"})),
         open_question(rule, "not known yet", configured(UNKNOWN)),

@@ -46,6 +46,9 @@ CASES = [
     good("KMS-01", "a key that signs", key(keyUsage="SIGN_VERIFY")),
     good("KMS-01", "a key in a store of one's own", key(customKeyStoreId="cks-1")),
     open_question("KMS-01", "not known yet", key(enableKeyRotation=UNKNOWN)),
+    bad("KMS-01", "once in seven years", key(enableKeyRotation=True, rotationPeriodInDays=2560), says=["2560"]),
+    good("KMS-01", "four times a year", key(enableKeyRotation=True, rotationPeriodInDays=90)),
+    open_question("KMS-01", "a period not known yet", key(enableKeyRotation=True, rotationPeriodInDays=UNKNOWN)),
     open_question("KMS-01", "of an unknown kind", key(customerMasterKeySpec=UNKNOWN)),
     *(
         bad("KMS-02", f"everybody, by {type}", key(type, policy=policy(ROOT, EVERYBODY)), says=["Statement[1]"])

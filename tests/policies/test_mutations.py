@@ -39,6 +39,9 @@ EQUIVALENT: Final[Mapping[str, str]] = {
         )
         for function in ("dispatcher", "housekeeping")
     },
+    "widen cluster-node-policy: RegisterWithSystemsManager everywhere": (
+        "AWS's own instructions for a role of Session Manager grant this everywhere"
+    ),
 }
 
 

@@ -287,6 +287,11 @@ def net_04() -> list[Case]:
 
 def net_05() -> list[Case]:
     rule = "NET-05"
+    a_rule = {"ingress": [inline("10.0.0.0/8")]}
+
+    def theirs(**inputs: Any) -> R:
+        return R(n.DEFAULT_SECURITY_GROUP, "theirs", {"vpcId": "vpc-theirs", **inputs}, computed=("egress",))
+
     network, second = vpc(), vpc("second")
     closed = R(n.DEFAULT_SECURITY_GROUP, "closed", {"vpcId": network.ref()}, computed=("ingress", "egress"))
     opened = R(
@@ -297,6 +302,9 @@ def net_05() -> list[Case]:
     )
     return [
         good(rule, "closed", network, closed),
+        bad(rule, "a rule in that of another stack's VPC", theirs(ingress=[{"protocol": "-1", "self": True}])),
+        bad(rule, "a rule in that of the default VPC", network, closed, R(n.DEFAULT_SECURITY_GROUP, "x", a_rule)),
+        good(rule, "that of another stack's VPC closed", theirs()),
         bad(rule, "left as it is", network),
         bad(rule, "rules in it", network, opened),
         bad(rule, "another VPC's", network, second, closed, says=["second"]),
@@ -746,6 +754,20 @@ def net_12() -> list[Case]:
         bad(rule, "every action of a service", policy({**EVERYTHING, "Action": "s3:*"})),
         bad(rule, "the second statement", policy({**EVERYTHING, "Effect": "Deny"}, EVERYTHING), says=["Statement[1]"]),
         bad(rule, "over TLS", policy({**EVERYTHING, "Condition": {"Bool": {"aws:SecureTransport": "true"}}})),
+        *(
+            bad(rule, f"every bucket: {pattern}", policy({**EVERYTHING, "Resource": ["arn:aws:s3:::x/*", pattern]}))
+            for pattern in ("arn:aws:s3:::*", "arn:aws:s3:::*/*", "arn:*", "**")
+        ),
+        *(
+            bad(rule, f"any owner: {key}", policy({**EVERYTHING, "Condition": {"StringLike": {key: ["x", owner]}}}))
+            for key, owner in (("aws:ResourceAccount", "*"), ("aws:ResourceOrgID", "o-*"))
+        ),
+        good(
+            rule,
+            "resources of a part of an organisation",
+            policy({**EVERYTHING, "Condition": {"StringLike": {"aws:ResourceOrgPaths": "o-a1/r-b2/*"}}}),
+        ),
+        good(rule, "buckets of AWS's", policy({**EVERYTHING, "Resource": "arn:aws:s3:::*elasticmapreduce/*"})),
         good(rule, "named resources", policy({**EVERYTHING, "Resource": "arn:aws:s3:::bucket/*"})),
         good(rule, "resources of one account", policy({**EVERYTHING, **account})),
         good(
@@ -815,6 +837,27 @@ def net_13() -> list[Case]:
     ]
 
 
+NAT = {"cidrBlock": "0.0.0.0/0", "natGatewayId": "nat-1", "vpcPeeringConnectionId": ""}
+
+
+def net_17() -> list[Case]:
+    rule = "NET-17"
+
+    def options(mode: Any) -> R:
+        return R(n._BLOCK_OPTIONS, "x", {"internetGatewayBlockMode": mode})  # pyright: ignore[reportPrivateUsage]
+
+    def exclusion(mode: Any) -> R:
+        return R(n._BLOCK_EXCLUSION, "x", {"vpcId": "vpc-1", "internetGatewayExclusionMode": mode})  # pyright: ignore[reportPrivateUsage]
+
+    return [
+        bad(rule, "nothing blocked", options("off")),
+        good(rule, "the way in blocked", options("block-ingress")),
+        open_question(rule, "not known yet", options(UNKNOWN)),
+        bad(rule, "a way in", exclusion("allow-bidirectional")),
+        good(rule, "a way out", exclusion("allow-egress")),
+    ]
+
+
 def net_16() -> list[Case]:
     rule = "NET-16"
     gateway, *balancers = (n._TRANSIT_GATEWAY, *n._BALANCERS)  # pyright: ignore[reportPrivateUsage]
@@ -835,6 +878,21 @@ def net_16() -> list[Case]:
             R(n.ROUTE, "x", {"destinationCidrBlock": "10.1.0.0/16", "vpcPeeringConnectionId": "p"}),
         ),
         good(rule, "all to a gateway", R(n.ROUTE, "x", {"destinationCidrBlock": "0.0.0.0/0", "natGatewayId": "n"})),
+        *(
+            bad(
+                rule,
+                f"all to a peer, in {type}",
+                R(type, "x", {"routes": [NAT, {key: world, "vpcPeeringConnectionId": UNKNOWN}]}),
+                says=[f"routes[1].{key}"],
+            )
+            for type in (n.ROUTE_TABLE, n.DEFAULT_ROUTE_TABLE)
+            for key, world in (("cidrBlock", "0.0.0.0/0"), ("ipv6CidrBlock", "::/0"))
+        ),
+        good(
+            rule,
+            "a peer's network, in a table",
+            R(n.ROUTE_TABLE, "x", {"routes": [NAT, {"cidrBlock": "10.1.0.0/16", "vpcPeeringConnectionId": "p"}]}),
+        ),
         bad(rule, "a gateway that takes anybody in", R(gateway, "x", {"autoAcceptSharedAttachments": "enable"})),
         open_question(rule, "a gateway not known yet", R(gateway, "x", {"autoAcceptSharedAttachments": UNKNOWN})),
     ]
@@ -881,6 +939,7 @@ CASES = [
         net_14,
         net_15,
         net_16,
+        net_17,
         lists_out,
     )
     for case in make()
