@@ -24,6 +24,9 @@ GLUE_USERS: Final = ("aws:glue/crawler:Crawler", GLUE_JOB, "aws:glue/devEndpoint
 CATALOG_ENCRYPTION: Final = "aws:glue/dataCatalogEncryptionSettings:DataCatalogEncryptionSettings"
 GLUE_POLICY: Final = "aws:glue/resourcePolicy:ResourcePolicy"
 WORKGROUP: Final = "aws:athena/workgroup:Workgroup"
+GLUE_CONNECTION: Final = "aws:glue/connection:Connection"
+_TLS_OF_CONNECTIONS: Final = {"JDBC": "JDBC_ENFORCE_SSL", "KAFKA": "KAFKA_SSL_ENABLED"}
+"""The switch of each kind of connection, in its properties."""
 ATHENA_DATABASE: Final = "aws:athena/database:Database"
 
 _SECRETS: Final = "Secrets Manager user guide: "
@@ -134,7 +137,33 @@ def secret_rotation(resource: Resource, stack: Stack, settings: Settings) -> Fin
         yield from _rotation(rotation, most, "", f"is rotated by {rotation.name}, which ")
 
 
+_MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_MONTHS_OF_CRON: Final = re.compile(r"cron\(\S+ \S+ \S+ ([A-Z0-9,/*]+) \S+ \S+\)")
 _RATE: Final = re.compile(r"rate\((\d+) (hour|day)s?\)")
+
+
+def _days_between_months(schedule: str) -> int | None:
+    """About the most days between two months of a cron expression; None when it names no months."""
+    match = _MONTHS_OF_CRON.fullmatch(schedule)
+    if match is None or match[1] == "*":
+        return None
+    months: set[int] = set()
+    for part in match[1].split(","):
+        first, _, step = part.partition("/")
+        named = (
+            _MONTHS.index(first) + 1
+            if first in _MONTHS
+            else 1
+            if first == "*"
+            else int(first)
+            if first.isdigit()
+            else 0
+        )
+        if not 1 <= named <= 12:
+            return None
+        months |= set(range(named, 13, int(step))) if step.isdigit() and int(step) else {named}
+    ordered = sorted(months)
+    return 30 * max(later - sooner for sooner, later in zip(ordered, [*ordered[1:], ordered[0] + 12], strict=True))
 
 
 def _rotation(rotation: Resource, most: int, where: str, by: str) -> Findings:
@@ -145,6 +174,8 @@ def _rotation(rotation: Resource, most: int, where: str, by: str) -> Findings:
     rate = _RATE.fullmatch(schedule) if isinstance(schedule, str) else None
     if rate is not None:
         days = int(rate[1]) / (24 if rate[2] == "hour" else 1)
+    elif isinstance(schedule, str):
+        days = _days_between_months(schedule)
     if UNKNOWN in (rules, days, schedule):
         yield undecided(where, f"{by}runs at an interval that is not known yet")
     elif isinstance(days, int | float) and days > most:
@@ -214,7 +245,7 @@ def secure_parameter_key(resource: Resource, settings: Settings) -> Findings:
     "table-recovery",
     "Tables can be restored to any point in time",
     Severity.MEDIUM,
-    (TABLE,),
+    (TABLE, TABLE_REPLICA),
     fix="Set pointInTimeRecovery.enabled to true.",
     source=_DYNAMODB + "Point-in-time backups for DynamoDB",
     frameworks=(
@@ -227,7 +258,19 @@ def secure_parameter_key(resource: Resource, settings: Settings) -> Findings:
 )
 def table_recovery(resource: Resource, settings: Settings) -> Findings:
     """A wrong write is as bad as a lost table."""
+    if resource.type == TABLE_REPLICA:
+        if switch(resource.value("pointInTimeRecovery")) is False:
+            yield violation("pointInTimeRecovery", "is false")
+        return
+    yield from _replicas_without(resource, "pointInTimeRecovery")
     yield from _needs_true("pointInTimeRecovery.enabled", resource.value("pointInTimeRecovery", "enabled"))
+
+
+def _replicas_without(table: Resource, name: str) -> Findings:
+    """Replicas that have something switched off: each has switches of its own."""
+    for index, replica in enumerate(table.items("replicas")):
+        if switch(at(replica, name)) is False:
+            yield violation(f"replicas[{index}].{name}", "is false")
 
 
 def _needs_true(where: str, value: Plain) -> Findings:
@@ -251,6 +294,7 @@ def _needs_true(where: str, value: Plain) -> Findings:
 )
 def table_deletion_protection(resource: Resource, settings: Settings) -> Findings:
     """The table refuses its own deletion until somebody says otherwise."""
+    yield from _replicas_without(resource, "deletionProtectionEnabled")
     yield from _needs_true("deletionProtectionEnabled", resource.value("deletionProtectionEnabled"))
 
 
@@ -381,6 +425,54 @@ def glue_version(resource: Resource, settings: Settings) -> Findings:
 
 
 @family.resource_rule(
+    "GLU-06",
+    "glue-connection-tls",
+    "Glue's connections to databases are encrypted",
+    Severity.MEDIUM,
+    (GLUE_CONNECTION,),
+    fix="Set JDBC_ENFORCE_SSL (for Kafka KAFKA_SSL_ENABLED) in connectionProperties to true.",
+    source=_GLUE + "AWS Glue connection properties: JDBC_ENFORCE_SSL is false unless said, KAFKA_SSL_ENABLED true",
+    frameworks=("prowler glue_database_connections_ssl_enabled",),
+)
+def glue_connection_tls(resource: Resource, settings: Settings) -> Findings:
+    """What a job reads from a database travels past whoever is on the way."""
+    kind = resource.text("connectionType")
+    properties = resource.value("connectionProperties")
+    if kind is UNKNOWN:
+        yield undecided("connectionType")
+        return
+    name = _TLS_OF_CONNECTIONS.get(str(kind or "JDBC").upper())
+    if name is None:
+        return
+    flag = switch(at(properties, name))
+    if flag is UNKNOWN:
+        yield undecided(f"connectionProperties.{name}")
+    elif flag is False or (flag is None and name == "JDBC_ENFORCE_SSL"):
+        yield violation(f"connectionProperties.{name}", "is not true, so traffic may be in clear text")
+
+
+@family.resource_rule(
+    "GLU-07",
+    "glue-job-logged",
+    "Jobs of Glue log while they run",
+    Severity.LOW,
+    (GLUE_JOB,),
+    fix='Set "--enable-continuous-cloudwatch-log" in defaultArguments to "true".',
+    source=_GLUE + "Continuous logging for AWS Glue jobs",
+    frameworks=("Security Hub Glue.2", "prowler glue_etl_jobs_logging_enabled"),
+)
+def glue_job_logged(resource: Resource, settings: Settings) -> Findings:
+    """Later versions log continuously by themselves, and all write what is left when they end: off is what is wrong."""
+    for arguments in ("defaultArguments", "nonOverridableArguments"):
+        flag = switch(at(resource.value(arguments), "--enable-continuous-cloudwatch-log"))
+        where = f"{arguments}.--enable-continuous-cloudwatch-log"
+        if flag is UNKNOWN and resource.value(arguments) is not UNKNOWN:
+            yield undecided(where)
+        elif flag is False:
+            yield violation(where, "is false, so a job that hangs says nothing")
+
+
+@family.resource_rule(
     "GLU-04",
     "glue-catalog-not-public",
     "The catalogue is not for everybody",
@@ -413,6 +505,12 @@ def glue_catalog_not_public(resource: Resource, settings: Settings) -> Findings:
 )
 def athena_encrypted(resource: Resource, settings: Settings) -> Findings:
     """A workgroup that is not enforced leaves encryption to the client."""
+    if resource.type == WORKGROUP and _athena_keeps_results(resource):
+        managed = "configuration.managedQueryResultsConfiguration.encryptionConfiguration.kmsKey"
+        finding = own_key(managed, resource.value(*managed.split(".")), "results")
+        if finding:
+            yield finding
+        return
     if resource.type == WORKGROUP:
         where = "configuration.resultConfiguration.encryptionConfiguration"
         encryption = resource.value("configuration", "resultConfiguration", "encryptionConfiguration")
@@ -434,3 +532,8 @@ def athena_encrypted(resource: Resource, settings: Settings) -> Findings:
         finding = own_key(f"{where}.{key}", at(encryption, key), "results")
         if finding:
             yield finding
+
+
+def _athena_keeps_results(workgroup: Resource) -> bool:
+    """Whether results stay with Athena, instead of a bucket: clients then have nothing to choose."""
+    return switch(workgroup.value("configuration", "managedQueryResultsConfiguration", "enabled")) is True

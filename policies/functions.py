@@ -61,7 +61,7 @@ def lambda_permission_bounded(resource: Resource, settings: Settings) -> Finding
         return
     maybe = UNKNOWN in (organisation, account, source)
     named = str(principal or "")
-    if named == "*":
+    if "*" in named:
         what = "lets anybody call the function"
     elif re.fullmatch(r"[a-z0-9.-]+\.amazonaws\.com(\.cn)?", named):
         what = f"lets {named} call the function for anybody"
@@ -184,7 +184,7 @@ def lambda_dead_letters(resource: Resource, stack: Stack, settings: Settings) ->
         yield violation("deadLetterConfig", "is absent, so events that failed are lost")
 
 
-_MINIMUM_RUNTIMES: Final = {"python": "3.10", "nodejs": "20", "java": "11", "ruby": "3.3", "dotnet": "8"}
+_MINIMUM_RUNTIMES: Final = {"python": "3.10", "nodejs": "20", "java": "8.2", "ruby": "3.3", "dotnet": "8"}
 
 
 @family.resource_rule(
@@ -214,6 +214,7 @@ def lambda_runtime(resource: Resource, settings: Settings) -> Findings:
     if runtime is None or runtime in ("provided.al2", "provided.al2023"):
         return
     language, version = (match.group(1), match.group(2)) if match else ("", "")
+    version += ".2" if str(runtime).endswith(".al2") else ""  # java8.al2 is mended still, java8 is not.
     least = settings["minimum"].get(language)
     if least is None or _version(version) < _version(str(least)):
         yield violation("runtime", "is one that AWS no longer mends, or that the rule's settings do not allow")

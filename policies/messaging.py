@@ -7,7 +7,7 @@ from typing import Final
 from policies.iam_documents import refuses_clear_text
 from policies.keys import own_key, public_policy
 from policies.model import Family, Findings, Match, Resource, Settings, Severity, Stack, undecided, violation
-from policies.plain import UNKNOWN, at, switch, text
+from policies.plain import MALFORMED, UNKNOWN, Plain, at, json_value, switch, text
 
 family = Family("Messages and events")
 
@@ -17,10 +17,23 @@ TOPIC_SUBSCRIPTION: Final = "aws:sns/topicSubscription:TopicSubscription"
 QUEUE: Final = "aws:sqs/queue:Queue"
 QUEUE_POLICY: Final = "aws:sqs/queuePolicy:QueuePolicy"
 REDRIVE_POLICY: Final = "aws:sqs/redrivePolicy:RedrivePolicy"
+REDRIVE_ALLOW_POLICY: Final = "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy"
 EVENT_BUS_POLICY: Final = "aws:cloudwatch/eventBusPolicy:EventBusPolicy"
 EVENT_PERMISSION: Final = "aws:cloudwatch/eventPermission:EventPermission"
 EVENT_TARGET: Final = "aws:cloudwatch/eventTarget:EventTarget"
 SCHEDULE: Final = "aws:scheduler/schedule:Schedule"
+_KEPT_BY: Final = {
+    QUEUE: ("redrivePolicy", "deadLetterTargetArn"),
+    REDRIVE_POLICY: ("redrivePolicy", "deadLetterTargetArn"),
+    TOPIC_SUBSCRIPTION: ("redrivePolicy", "deadLetterTargetArn"),
+    EVENT_TARGET: ("deadLetterConfig", "arn"),
+    "aws:cloudwatch/eventBus:EventBus": ("deadLetterConfig", "arn"),
+    SCHEDULE: ("target", "deadLetterConfig", "arn"),
+    "aws:lambda/function:Function": ("deadLetterConfig", "targetArn"),
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": ("destinationConfig", "onFailure", "destination"),
+    "aws:lambda/eventSourceMapping:EventSourceMapping": ("destinationConfig", "onFailure", "destinationArn"),
+}
+"""Where each type names the queue that keeps what it could not deliver or do."""
 
 _SNS: Final = "SNS developer guide: "
 _SQS: Final = "SQS developer guide: "
@@ -157,6 +170,76 @@ def queue_tls_only(resource: Resource, stack: Stack, settings: Settings) -> Find
             yield violation("policy", f"({name}) does not refuse clear text to everybody")
         elif answer is Match.MAYBE:
             yield undecided("policy", f"({name}) is not wholly known yet")
+
+
+@family.stack_rule(
+    "SQS-04",
+    "queue-dead-letters",
+    "What nobody could take from a queue is kept",
+    Severity.LOW,
+    (QUEUE,),
+    fix="Set redrivePolicy: deadLetterTargetArn, and maxReceiveCount; on the dead-letter queue redriveAllowPolicy.",
+    source=_SQS + "Using dead-letter queues in Amazon SQS",
+    frameworks=("cdk-nag AwsSolutions-SQS3", "cdk-nag Serverless-SQSRedrivePolicy"),
+)
+def queue_dead_letters(resource: Resource, stack: Stack, settings: Settings) -> Findings:
+    """A dead-letter queue needs none: it is one because somebody names it, or because it says whom it serves."""
+    certain, possible = stack.referring(resource, "queueUrl", REDRIVE_POLICY)
+    holders = [*certain, *([] if resource.computed("redrivePolicy") else [resource])]
+    answers = [_dead_letters(holder, stack) for holder in holders]
+    answers += [_serves_others(resource, stack), _named_as_dead_letters(resource, stack)]
+    if Match.YES in answers:
+        return
+    if Match.MAYBE in answers or possible:
+        yield undecided("redrivePolicy", "may be set, or the queue may be another's dead-letter queue")
+    else:
+        yield violation("redrivePolicy", "is absent, so what fails again and again comes back until it expires")
+
+
+def _dead_letters(holder: Resource, stack: Stack) -> Match:
+    """Whether a queue (or its RedrivePolicy) names a dead-letter queue."""
+    document = json_value(holder.value("redrivePolicy"))
+    if document is UNKNOWN:
+        # What is made from a queue's ARN names that queue.
+        return Match.YES if stack.nearest(holder.depends.get("redrivePolicy", ()), (QUEUE,)) else Match.MAYBE
+    if document is MALFORMED:
+        return Match.MAYBE
+    return Match.NO if text(at(document, "deadLetterTargetArn")) is None else Match.YES
+
+
+def _serves_others(queue: Resource, stack: Stack) -> Match:
+    """Whether a queue says that it is a dead-letter queue, itself or by a RedriveAllowPolicy."""
+    certain, possible = stack.referring(queue, "queueUrl", REDRIVE_ALLOW_POLICY)
+    answer = Match.MAYBE if possible else Match.NO
+    for holder in [*certain, *([] if queue.computed("redriveAllowPolicy") else [queue])]:
+        document = json_value(holder.value("redriveAllowPolicy"))
+        permission = text(at(None if document is MALFORMED else document, "redrivePermission"))
+        if permission is UNKNOWN:
+            made_from = stack.nearest(holder.depends.get("redriveAllowPolicy", ()), (QUEUE,))
+            answer = Match.YES if made_from else Match.MAYBE
+        elif str(permission).lower() in ("allowall", "byqueue"):
+            return Match.YES
+    return answer
+
+
+def _named_as_dead_letters(queue: Resource, stack: Stack) -> Match:
+    """Whether another resource sends to a queue what it could not deliver or do."""
+    answer = Match.NO
+    for source in stack.of(*_KEPT_BY):
+        name, *path = _KEPT_BY[source.type]
+        if source.urn == queue.urn or (source.type == QUEUE and source.computed(name)):
+            continue
+        match = stack.refers(source, name, _member(source.value(name), path), queue)
+        if match is Match.YES:
+            return Match.YES
+        answer = Match.MAYBE if match is Match.MAYBE else answer
+    return answer
+
+
+def _member(value: Plain, path: list[str]) -> Plain:
+    """A member of an object, or of a JSON text that holds one."""
+    document = json_value(value)
+    return None if document is MALFORMED else at(document, *path)
 
 
 @family.stack_rule(

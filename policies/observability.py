@@ -189,10 +189,38 @@ def trail_complete(resource: Resource, settings: Settings) -> Findings:
             yield violation(f"{where}.readWriteType", "is not All, so half of what happens is not recorded")
         if listed(at(selector, "excludeManagementEventSources")):
             yield violation(f"{where}.excludeManagementEventSources", "leaves a service's events out")
+    yield from _left_out_by_fields(resource)
     selectors = resource.items("eventSelectors")
     flags = [switch(at(selector, "includeManagementEvents")) for selector in selectors]
     if flags and all(flag is False for flag in flags) and not resource.items("advancedEventSelectors"):
         yield violation("eventSelectors", "records data events only, and no management of the account")
+
+
+def _left_out_by_fields(trail: Resource) -> Findings:
+    """What a trail's advanced selectors leave out of the account's management."""
+    selectors = trail.items("advancedEventSelectors")
+    fields = [listed(at(selector, "fieldSelectors")) for selector in selectors]
+    if not selectors or any(field is UNKNOWN for group in fields for field in group):
+        return
+    management = [
+        (index, group)
+        for index, group in enumerate(fields)
+        for field in group
+        if text(at(field, "field")) == "eventCategory"
+        and any(value is UNKNOWN or text(value) == "Management" for value in listed(at(field, "equals")))
+    ]
+    if not management:
+        yield violation("advancedEventSelectors", "record data events only, and no management of the account")
+    elif all(any(text(at(field, "field")) == "readOnly" for field in group) for _, group in management):
+        values = {
+            text(value)
+            for _, group in management
+            for field in group
+            if text(at(field, "field")) == "readOnly"
+            for value in listed(at(field, "equals"))
+        }
+        if values in ({"true"}, {"false"}):
+            yield violation("advancedEventSelectors", "record half of what happens, only reads or only writes")
 
 
 _DETECTORS: Final = {
@@ -200,6 +228,8 @@ _DETECTORS: Final = {
     "aws:cfg/recorderStatus:RecorderStatus": ("isEnabled", False),
 }
 _EVENT_STORE: Final = "aws:cloudtrail/eventDataStore:EventDataStore"
+_DETECTOR_FEATURE: Final = "aws:guardduty/detectorFeature:DetectorFeature"
+_RECORDER: Final = "aws:cfg/recorder:Recorder"
 
 
 @family.resource_rule(
@@ -229,10 +259,16 @@ def trail_heard_live(resource: Resource, settings: Settings) -> Findings:
     "watchers-on",
     "What watches the account is on",
     Severity.HIGH,
-    (*_DETECTORS, _EVENT_STORE),
+    (*_DETECTORS, _EVENT_STORE, _DETECTOR_FEATURE, _RECORDER),
     fix="Switch it on, in every region and protected from termination.",
     source="GuardDuty user guide: Suspending GuardDuty; Config developer guide: Recording; CloudTrail user guide: Lake",
-    frameworks=("checkov CKV_AWS_238", "checkov CKV2_AWS_45", "Security Hub GuardDuty.1", "Security Hub Config.1"),
+    frameworks=(
+        "checkov CKV_AWS_238",
+        "checkov CKV2_AWS_45",
+        "checkov CKV2_AWS_48",
+        "Security Hub GuardDuty.1",
+        "Security Hub Config.1",
+    ),
 )
 def watchers_on(resource: Resource, settings: Settings) -> Findings:
     """A watcher that is there and off is taken for one that sees nothing."""
@@ -245,3 +281,18 @@ def watchers_on(resource: Resource, settings: Settings) -> Findings:
             yield undecided(name)
         elif flag is False or (flag is None and not default):
             yield violation(name, "is not true")
+    if resource.type == _EVENT_STORE and switch(resource.value("suspend")) is True:
+        yield violation("suspend", "is true, so nothing more is recorded")
+    if resource.type == _DETECTOR_FEATURE:
+        status = resource.text("status")
+        if status is UNKNOWN:
+            yield undecided("status")
+        elif str(status).upper() != "ENABLED":
+            yield violation("status", "is not ENABLED")
+    if resource.type == _RECORDER:
+        chosen = text(resource.value("recordingGroup", "recordingStrategy", "useOnly"))
+        everything = switch(resource.value("recordingGroup", "allSupported"))
+        if everything is UNKNOWN:
+            yield undecided("recordingGroup.allSupported")
+        elif everything is False and chosen is not UNKNOWN and chosen != "EXCLUSION_BY_RESOURCE_TYPES":
+            yield violation("recordingGroup.allSupported", "is false, so changes of most types are not recorded")

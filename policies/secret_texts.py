@@ -39,8 +39,14 @@ _SECRET_ACCESS_KEY: Final = re.compile(
     r"secret[._-]?(?:access[._-]?)?key[\"']?\s*[=:,\s]\s*[\"']?[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])",
     re.IGNORECASE,
 )
+_BEARER: Final = re.compile(r"\bBearer\s+(?=[^\s\"']*\d)[A-Za-z0-9._~+/-]{20,}=*(?![A-Za-z0-9{$<])", re.IGNORECASE)
+_COMMAND: Final = re.compile(
+    r"\bcurl\b[^\n|;&]*\s(?:-u|--user)[\s=]*[\"']?[^\s:\"'$]+:([^\s\"']+)"
+    r"|\b(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\n|;&]*\s-p[\"']?([^\s\"']+)"
+)
+"""Commands that take a password without a word for it: ``curl -u name:password``, ``mysql -ppassword``."""
 _BASIC: Final = re.compile(r"\bBasic\s+([A-Za-z0-9+/]{8,}={0,2})(?![A-Za-z0-9+/=])", re.IGNORECASE)
-_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/:@]+:([^\s/@]+)@", re.IGNORECASE)
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/:@]*:([^\s/@]+)@", re.IGNORECASE)
 _ASSIGNMENT: Final = re.compile(
     r"(?<![A-Za-z0-9])(?:[A-Za-z0-9]+[._-])*"
     r"(?:password|passwd|passphrase|pwd|secret[._-]?key|secret[._-]?access[._-]?key|api[._-]?key|auth[._-]?token"
@@ -61,6 +67,7 @@ _SECRET_WORDS: Final = frozenset(
         ("token",),
         ("credentials",),
         ("credential",),
+        ("creds",),
         ("apikey",),
         ("api", "key"),
         ("access", "key"),
@@ -99,6 +106,11 @@ _MAPS: Final = frozenset(
         "defaultrunproperties",
         "airflowconfigurationoptions",
         "nonoverridablearguments",
+        "connectorconfiguration",
+        "headerparameters",
+        "hyperparameters",
+        "querystringparameters",
+        "runtimeenvironmentvariables",
         "arguments",
         "connectionproperties",
         "tags",
@@ -130,6 +142,10 @@ _MEANT: Final = frozenset(
 """Properties that are made for a secret: the provider keeps them as one."""
 
 
+_KEPT_ELSEWHERE: Final = ("SECRETS_MANAGER", "PARAMETER_STORE")
+"""Types of a CodeBuild variable whose value is the name of the secret."""
+
+
 def _words(key: str) -> tuple[str, ...]:
     """The words of a name in any style: ``dbPassword``, ``DB_PASSWORD``, ``db.password``."""
     split = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", key)
@@ -138,7 +154,7 @@ def _words(key: str) -> tuple[str, ...]:
 
 def names_secret(key: str) -> bool:
     """Whether a key says that its value is a secret, rather than where one is (``passwordArn``, ``SECRET_NAME``)."""
-    words = _words(key)
+    words = _words(re.sub(r"[\d._-]+$", "", key))
     written_together = bool(words) and words[-1].endswith(_SECRET_ENDINGS)
     return written_together or words[-1:] in _SECRET_WORDS or words[-2:] in _SECRET_WORDS
 
@@ -164,6 +180,11 @@ def find_in_text(written: str, assignments: bool) -> Iterator[str]:
             ":" in (_unpacked(match.group(1)) or "").strip(":") for match in _BASIC.finditer(written)
         ):
             yield "a user name and password"
+        if "bearer" in folded and _BEARER.search(written):
+            yield "an access token"
+        commands = assignments and any(head in written for head in ("curl", "mysql", "mariadb"))
+        if commands and any(is_literal(match.group(1) or match.group(2)) for match in _COMMAND.finditer(written)):
+            yield "a password"
     if "://" in written and any(is_literal(match.group(1)) for match in _URL.finditer(written)):
         yield "a password in an address"
     named = "pass" in folded or "pwd" in folded or "secret" in folded or "key" in folded or "token" in folded
@@ -215,6 +236,8 @@ def _walk(where: str, key: str, value: Plain, free: bool, loud: bool) -> Iterato
         yield from _in_string(where, key, value, free, loud and folded not in _QUIET)
     elif isinstance(value, dict):
         members = cast("dict[str, Plain]", value)
+        if members.get("type") in _KEPT_ELSEWHERE and "value" in members:
+            return
         named = next((members[name] for name in ("name", "Name", "key", "Key") if name in members), None)
         for name, item in members.items():
             # A list of {name, value} is a map by another name.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from policies.keys import own_key, public_policy
-from policies.model import Family, Findings, Resource, Setting, Settings, Severity, undecided, violation
+from policies.model import Family, Findings, Resource, Setting, Settings, Severity, Stack, undecided, violation
 from policies.plain import MALFORMED, UNKNOWN, Plain, Unknown, at, json_value, listed, number, record, switch, text
 
 family = Family("Databases, search, streams and file systems")
@@ -32,6 +32,18 @@ LISTENERS: Final = ("aws:lb/listener:Listener", "aws:alb/listener:Listener")
 CLASSIC_BALANCER: Final = "aws:elb/loadBalancer:LoadBalancer"
 DISTRIBUTION: Final = "aws:cloudfront/distribution:Distribution"
 TRANSFER: Final = "aws:transfer/server:Server"
+TASK_DEFINITION: Final = "aws:ecs/taskDefinition:TaskDefinition"
+CONNECTOR: Final = "aws:mskconnect/connector:Connector"
+PROXY: Final = "aws:rds/proxy:Proxy"
+WORKSPACE: Final = "aws:workspaces/workspace:Workspace"
+REDSHIFT_LOGGING: Final = "aws:redshift/logging:Logging"
+BUILD: Final = "aws:codebuild/project:Project"
+MIGRATION_ENDPOINT: Final = "aws:dms/endpoint:Endpoint"
+GLOBAL_CLUSTERS: Final = (
+    "aws:rds/globalCluster:GlobalCluster",
+    "aws:docdb/globalCluster:GlobalCluster",
+    "aws:neptune/globalCluster:GlobalCluster",
+)
 ACCESS_POINT: Final = "aws:efs/accessPoint:AccessPoint"
 REDSHIFT: Final = "aws:redshift/cluster:Cluster"
 
@@ -62,6 +74,9 @@ ENCRYPTED: Final[Mapping[str, Flag]] = {
     "aws:ebs/snapshotCopy:SnapshotCopy": Flag("encrypted"),
     "aws:ec2/amiCopy:AmiCopy": Flag("encrypted"),
     FIREHOSE: Flag("serverSideEncryption.enabled"),
+    **dict.fromkeys(GLOBAL_CLUSTERS, Flag("storageEncrypted")),
+    "aws:ebs/snapshotImport:SnapshotImport": Flag("encrypted"),
+    WORKSPACE: Flag("rootVolumeEncryptionEnabled"),
 }
 
 
@@ -75,6 +90,8 @@ def _inherits(resource: Resource) -> bool:
             any(resource.value(name) is not None for name in ("replicationSourceIdentifier", "snapshotIdentifier"))
             or resource.value("engineMode") == "serverless"
         )
+    if kind in GLOBAL_CLUSTERS:
+        return resource.value("sourceDbClusterIdentifier") is not None
     if kind == REPLICATION_GROUP:
         return resource.value("engine") == "valkey" or resource.value("globalReplicationGroupId") is not None
     return kind == FIREHOSE and any(
@@ -87,7 +104,7 @@ def _inherits(resource: Resource) -> bool:
     "store-encrypted",
     "Databases, search domains, caches, streams and file systems are encrypted",
     Severity.HIGH,
-    (*ENCRYPTED, STREAM),
+    (*ENCRYPTED, STREAM, BUILD),
     fix="Switch encryption at rest on, with the ARN of the stack's key.",
     source="Well-Architected, security pillar: SEC08-BP02 Enforce encryption at rest",
     frameworks=(
@@ -120,6 +137,13 @@ def store_encrypted(resource: Resource, settings: Settings) -> Findings:
         elif str(kind).upper() != "KMS":
             yield violation("encryptionType", "is not KMS, so records are stored in clear text")
         return
+    if resource.type == BUILD:
+        for where in ("artifacts", "logsConfig.s3Logs"):
+            if switch(resource.value(*_path(where), "encryptionDisabled")) is True:
+                yield violation(f"{where}.encryptionDisabled", "is true, so what is built or said is in clear text")
+        return
+    if resource.type == WORKSPACE and switch(resource.value("userVolumeEncryptionEnabled")) is False:
+        yield violation("userVolumeEncryptionEnabled", "is false, so data is stored in clear text")
     flag = ENCRYPTED[resource.type]
     value = resource.value(*_path(flag.property))
     found = switch(value)
@@ -160,6 +184,21 @@ KEYS: Final[Mapping[str, str]] = {
     BROKER: "encryptionOptions.kmsKeyId",
     "aws:s3tables/tableBucket:TableBucket": "encryptionConfiguration.kmsKeyArn",
     "aws:emr/studio:Studio": "encryptionKeyArn",
+    "aws:ebs/snapshotImport:SnapshotImport": "kmsKeyId",
+    "aws:kinesis/videoStream:VideoStream": "kmsKeyId",
+    "aws:docdb/elasticCluster:ElasticCluster": "kmsKeyId",
+    "aws:fsx/fileCache:FileCache": "kmsKeyId",
+    "aws:memorydb/snapshot:Snapshot": "kmsKeyArn",
+    "aws:redshift/snapshotCopyGrant:SnapshotCopyGrant": "kmsKeyId",
+    "aws:cloudtrail/eventDataStore:EventDataStore": "kmsKeyId",
+    "aws:appflow/flow:Flow": "kmsArn",
+    "aws:appflow/connectorProfile:ConnectorProfile": "kmsArn",
+    "aws:kendra/index:Index": "serverSideEncryptionConfiguration.kmsKeyId",
+    MIGRATION_ENDPOINT: "kmsKeyArn",
+    BUILD: "encryptionKey",
+    "aws:sagemaker/domain:Domain": "kmsKeyId",
+    "aws:sagemaker/endpointConfiguration:EndpointConfiguration": "kmsKeyArn",
+    KUBERNETES: "encryptionConfig.provider.keyArn",
 }
 
 
@@ -168,7 +207,7 @@ KEYS: Final[Mapping[str, str]] = {
     "store-own-key",
     "Databases, streams, file systems and registries are encrypted with a key of the stack's own",
     Severity.MEDIUM,
-    (*KEYS, REPOSITORY),
+    (*KEYS, REPOSITORY, SEARCH_ACCESS),
     fix="Name the ARN of the stack's key.",
     source="KMS developer guide: AWS KMS keys: customer managed and AWS managed keys",
     frameworks=(
@@ -206,6 +245,14 @@ def store_own_key(resource: Resource, settings: Settings) -> Findings:
                 if finding:
                     yield finding
         return
+    if resource.type == SEARCH_ACCESS:
+        if resource.text("type") == "encryption":
+            flag = switch(at(_document(resource), "AWSOwnedKey"))
+            if flag is UNKNOWN:
+                yield undecided("policy")
+            elif flag is True:
+                yield violation("policy.AWSOwnedKey", "is true, so nobody decides who may read the data")
+        return
     if resource.type in ENCRYPTED:
         flag = ENCRYPTED[resource.type]
         value = resource.value(*_path(flag.property))
@@ -229,10 +276,13 @@ PUBLIC_FLAGS: Final[Mapping[str, str]] = {
     "aws:redshiftserverless/workgroup:Workgroup": "publiclyAccessible",
     "aws:dms/replicationInstance:ReplicationInstance": "publiclyAccessible",
     BROKER: "publiclyAccessible",
+    "aws:timestreaminfluxdb/dbInstance:DbInstance": "publiclyAccessible",
+    "aws:lightsail/database:Database": "publiclyAccessible",
 }
 PUBLIC_WORDS: Final[Mapping[str, tuple[str, frozenset[str]]]] = {
     "aws:mwaa/environment:Environment": ("webserverAccessMode", frozenset({"PUBLIC_ONLY", "PUBLIC_AND_PRIVATE"})),
     NOTEBOOK: ("directInternetAccess", frozenset({"ENABLED", "NONE"})),
+    "aws:sagemaker/domain:Domain": ("appNetworkAccessType", frozenset({"PUBLICINTERNETONLY", "NONE"})),
     "aws:transfer/server:Server": ("endpointType", frozenset({"PUBLIC", "NONE"})),
     MSK: (
         "brokerNodeGroupInfo.connectivityInfo.publicAccess.type",
@@ -306,6 +356,12 @@ def _open_control_plane(resource: Resource) -> Findings:
         yield violation("vpcConfig.endpointPublicAccess", "is not false, so the control plane is on the internet")
 
 
+def _document(resource: Resource) -> Plain:
+    """A policy's document; None when it is no JSON."""
+    document = json_value(resource.value("policy"))
+    return None if document is MALFORMED else document
+
+
 def _open_collection(resource: Resource) -> Findings:
     kind = resource.text("type")
     if kind not in ("network", UNKNOWN):
@@ -341,6 +397,14 @@ POLICIES: Final[Mapping[str, str]] = {
     "aws:s3tables/tablePolicy:TablePolicy": "resourcePolicy",
     "aws:codeartifact/domainPermissions:DomainPermissions": "policyDocument",
     "aws:codeartifact/repositoryPermissionsPolicy:RepositoryPermissionsPolicy": "policyDocument",
+    "aws:redshiftserverless/resourcePolicy:ResourcePolicy": "policy",
+    "aws:lambda/resourcePolicy:ResourcePolicy": "policy",
+    "aws:codebuild/resourcePolicy:ResourcePolicy": "policy",
+    "aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy": "policy",
+    "aws:amp/resourcePolicy:ResourcePolicy": "policyDocument",
+    "aws:xray/resourcePolicy:ResourcePolicy": "policyDocument",
+    "aws:sagemaker/modelPackageGroupPolicy:ModelPackageGroupPolicy": "resourcePolicy",
+    "aws:cloudwatch/logDeliveryDestinationPolicy:LogDeliveryDestinationPolicy": "deliveryDestinationPolicy",
     "aws:apigateway/restApi:RestApi": "policy",
     "aws:apigateway/restApiPolicy:RestApiPolicy": "policy",
 }
@@ -367,10 +431,12 @@ _IN_TRANSIT: Final[Mapping[str, tuple[Flag, ...]]] = {
     REPLICATION_GROUP: (Flag("transitEncryptionEnabled"),),
     "aws:memorydb/cluster:Cluster": (Flag("tlsEnabled", default=True),),
     MSK: (Flag("encryptionInfo.encryptionInTransit.inCluster", default=True),),
+    PROXY: (Flag("requireTls"),),
 }
 _IN_TRANSIT_WORDS: Final[Mapping[str, tuple[str, str, bool]]] = {
     MSK: ("encryptionInfo.encryptionInTransit.clientBroker", "TLS", True),
     "aws:dax/cluster:Cluster": ("clusterEndpointEncryptionType", "TLS", False),
+    CONNECTOR: ("kafkaClusterEncryptionInTransit.encryptionType", "TLS", False),
 }
 """Where the word stands, which it must be, and whether that is what AWS takes when it is left out."""
 
@@ -382,6 +448,8 @@ _FORCED: Final[Mapping[str, frozenset[str]]] = {
     "aws:redshift/parameterGroup:ParameterGroup": frozenset({"require_ssl"}),
 }
 """Parameters that refuse clear text; each database's default is its own, so only a switch that is off counts."""
+_TLS_ENGINES: Final = ("aurora", "db2", "docdb", "mariadb", "mongodb", "mysql", "oracle", "postgres", "sqlserver")
+"""Engines at which a migration can speak TLS."""
 _OFF: Final = frozenset({"0", "false", "off", "disabled"})
 _FRONTS: Final = (*LISTENERS, CLASSIC_BALANCER, DISTRIBUTION, TRANSFER)
 _OLD_TLS: Final = re.compile(
@@ -439,7 +507,7 @@ def _clear_front(resource: Resource) -> Findings:
     "store-in-transit",
     "Databases, search domains, caches, brokers and what stands before them are reached over TLS only",
     Severity.HIGH,
-    (*dict.fromkeys((*_IN_TRANSIT, *_IN_TRANSIT_WORDS, *_FORCED, *_FRONTS)),),
+    (*dict.fromkeys((*_IN_TRANSIT, *_IN_TRANSIT_WORDS, *_FORCED, *_FRONTS, TASK_DEFINITION, MIGRATION_ENDPOINT)),),
     fix="Switch encryption in transit on, and refuse clear text.",
     source="Well-Architected, security pillar: SEC09-BP02 Enforce encryption in transit",
     frameworks=(
@@ -447,6 +515,7 @@ def _clear_front(resource: Resource) -> Findings:
         "checkov CKV_AWS_30",
         "checkov CKV_AWS_81",
         "checkov CKV_AWS_83",
+        "checkov CKV_AWS_97",
         "checkov CKV_AWS_202",
         "checkov CKV_AWS_228",
         "checkov CKV_AWS_239",
@@ -483,6 +552,23 @@ def store_in_transit(resource: Resource, settings: Settings) -> Findings:
             yield undecided(where)
         elif not (word is None and default) and str(word).upper() != needed:
             yield violation(where, f"is not {needed}, so clients may speak in clear text")
+    if resource.type == REPLICATION_GROUP and resource.text("transitEncryptionMode") == "preferred":
+        yield violation("transitEncryptionMode", "is preferred, so clients may speak in clear text")
+    if resource.type == MIGRATION_ENDPOINT and str(resource.text("engineName")).startswith(_TLS_ENGINES):
+        mode = resource.text("sslMode")
+        if mode is UNKNOWN:
+            yield undecided("sslMode")
+        elif str(mode or "none").lower() == "none":
+            yield violation("sslMode", "is none, so what is migrated travels in clear text")
+    if resource.type == TASK_DEFINITION:
+        for index, volume in enumerate(resource.items("volumes")):
+            files = at(volume, "efsVolumeConfiguration")
+            where = f"volumes[{index}].efsVolumeConfiguration.transitEncryption"
+            word = text(at(files, "transitEncryption"))
+            if word is UNKNOWN:
+                yield undecided(where)
+            elif files is not None and str(word).upper() != "ENABLED":
+                yield violation(where, "is not ENABLED, so files travel in clear text")
     if resource.type in DOMAINS:
         policy = text(resource.value("domainEndpointOptions", "tlsSecurityPolicy"))
         if isinstance(policy, str) and policy.startswith("Policy-Min-TLS-1-0"):
@@ -582,6 +668,7 @@ _SHARED: Final[Mapping[str, str]] = {
     "aws:rds/snapshot:Snapshot": "sharedAccounts",
     "aws:rds/clusterSnapshot:ClusterSnapshot": "sharedAccounts",
     "aws:rds/snapshotCopy:SnapshotCopy": "sharedAccounts",
+    "aws:rds/clusterSnapshotCopy:ClusterSnapshotCopy": "sharedAccounts",
     "aws:ssm/document:Document": "permissions",
     "aws:ec2/vpcEndpointService:VpcEndpointService": "allowedPrincipals",
     "aws:ec2/vpcEndpointServiceAllowedPrinciple:VpcEndpointServiceAllowedPrinciple": "principalArn",
@@ -653,7 +740,7 @@ _LOGIN_ENGINES: Final = ("postgres", "mysql", "mariadb", "aurora", "neptune")
     "store-knows-who-asks",
     "Stores, file systems and notebooks know who is asking, and give no more than is needed",
     Severity.MEDIUM,
-    (MSK, *_MANAGED_LOGINS, *DOMAINS, ACCESS_POINT, NOTEBOOK),
+    (MSK, CONNECTOR, *_MANAGED_LOGINS, *DOMAINS, ACCESS_POINT, NOTEBOOK),
     fix="Switch authentication by IAM on, and access without a name and as root off.",
     source="Well-Architected, security pillar: SEC02-BP02 Use temporary credentials; SEC03-BP02 Grant least privilege",
     frameworks=(
@@ -684,6 +771,10 @@ def store_knows_who_asks(resource: Resource, settings: Settings) -> Findings:
         where, wanted = "iamDatabaseAuthenticationEnabled", True
     elif kind in DOMAINS:
         where, wanted = "advancedSecurityOptions.enabled", True
+    elif kind == CONNECTOR:
+        if text(resource.value("kafkaClusterClientAuthentication", "authenticationType")) == "NONE":
+            yield violation("kafkaClusterClientAuthentication.authenticationType", "is NONE")
+        return
     elif kind == ACCESS_POINT:
         yield from _root_of_file_system(resource)
         return
@@ -721,7 +812,15 @@ _LOG_EXPORTS: Final[Mapping[str, str]] = {
     "aws:neptune/cluster:Cluster": "enableCloudwatchLogsExports",
     DOMAINS[0]: "logPublishingOptions",
     DOMAINS[1]: "logPublishingOptions",
+    KUBERNETES: "enabledClusterLogTypes",
 }
+
+
+_LOG_SWITCHES: Final[Mapping[str, tuple[str, ...]]] = {
+    MSK: tuple(f"loggingInfo.brokerLogs.{where}.enabled" for where in ("cloudwatchLogs", "firehose", "s3")),
+    BROKER: ("logs.general", "logs.audit"),
+}
+"""Switches of logs, of which one at least must be on."""
 
 
 @family.resource_rule(
@@ -729,10 +828,13 @@ _LOG_EXPORTS: Final[Mapping[str, str]] = {
     "store-logged-and-mended",
     "Databases and search domains log what they do, and take their security updates",
     Severity.LOW,
-    (*_LOG_EXPORTS, "aws:rds/clusterInstance:ClusterInstance", REDSHIFT),
+    (*_LOG_EXPORTS, *_LOG_SWITCHES, "aws:rds/clusterInstance:ClusterInstance", REDSHIFT),
     fix="Export the logs to CloudWatch, leave autoMinorVersionUpgrade on, and route Redshift through the VPC.",
     source="RDS user guide: Publishing database logs to CloudWatch Logs; Automatically upgrading the engine",
     frameworks=(
+        "checkov CKV_AWS_37",
+        "checkov CKV_AWS_48",
+        "checkov CKV_AWS_80",
         "checkov CKV_AWS_84",
         "checkov CKV_AWS_129",
         "checkov CKV_AWS_226",
@@ -752,8 +854,15 @@ def store_logged_and_mended(resource: Resource, settings: Settings) -> Findings:
         where = _LOG_EXPORTS[resource.type]
         if resource.value(where) is UNKNOWN:
             yield undecided(where)
-        elif not resource.items(where):
+        elif not any(switch(at(entry, "enabled")) is not False for entry in resource.items(where)):
             yield violation(where, "is absent or empty, so no log outlives the store")
+        elif resource.type == KUBERNETES and not {"audit", UNKNOWN} & {text(kind) for kind in resource.items(where)}:
+            yield violation(where, "lacks audit, so nobody knows who asked for what")
+    if resource.type in _LOG_SWITCHES:
+        flags = [switch(resource.value(*_path(where))) for where in _LOG_SWITCHES[resource.type]]
+        if True not in flags:
+            where = _LOG_SWITCHES[resource.type][0]
+            yield undecided(where) if UNKNOWN in flags else violation(where, "is not true, nor is another log on")
     switches = {
         RDS_INSTANCE: ("autoMinorVersionUpgrade", True),
         "aws:rds/clusterInstance:ClusterInstance": ("autoMinorVersionUpgrade", True),
@@ -768,3 +877,28 @@ def store_logged_and_mended(resource: Resource, settings: Settings) -> Findings:
             yield undecided(name)
         elif flag is False or (flag is None and not default):
             yield violation(name, "is not true")
+
+
+@family.stack_rule(
+    "STO-11",
+    "warehouse-audited",
+    "Redshift says who connected and what was asked",
+    Severity.LOW,
+    (REDSHIFT,),
+    fix="Add a redshift.Logging for the cluster.",
+    source="Redshift management guide: Database audit logging",
+    frameworks=("checkov CKV_AWS_71", "Security Hub Redshift.4", "cdk-nag AwsSolutions-RS5"),
+)
+def warehouse_audited(resource: Resource, stack: Stack, settings: Settings) -> Findings:
+    """Off unless somebody switches it on."""
+    certain, possible = stack.referring(resource, "clusterIdentifier", REDSHIFT_LOGGING)
+    name = resource.text("clusterIdentifier")
+    named = isinstance(name, str) and any(
+        logging.text("clusterIdentifier") == name for logging in stack.of(REDSHIFT_LOGGING)
+    )
+    if certain or named:
+        return
+    if possible:
+        yield undecided("", "may be audited; whose logs are switched on is not known yet")
+    else:
+        yield violation("", "writes no audit logs")

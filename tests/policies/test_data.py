@@ -65,6 +65,14 @@ def smg() -> list[Case]:
         bad("SMG-02", "another secret", plain, other, rotation(other.ref()), says=["secret"]),
         bad("SMG-02", "too seldom by a schedule", plain, rotation(plain.ref(), scheduleExpression="rate(100 days)")),
         good("SMG-02", "often, by hours", plain, rotation(plain.ref(), scheduleExpression="rate(2160 hours)")),
+        *(
+            bad("SMG-02", schedule, plain, rotation(plain.ref(), scheduleExpression=schedule))
+            for schedule in ("cron(0 4 1 1 ? *)", "cron(0 4 1 JAN,JUL ? *)", "cron(0 4 1 1/6 ? *)")
+        ),
+        *(
+            good("SMG-02", schedule, plain, rotation(plain.ref(), scheduleExpression=schedule))
+            for schedule in ("cron(0 4 1 * ? *)", "cron(0 4 1 1/3 ? *)", "cron(0 4 ? * SUN#1 *)", "cron(0 4 1 FOO ? *)")
+        ),
         bad("SMG-02", "no interval", plain, rotation(plain.ref())),
         bad("SMG-02", "a secret outside the stack", rotation("theirs", automaticallyAfterDays=100), says=["100 days"]),
         good("SMG-02", "often, outside the stack", rotation("theirs", automaticallyAfterDays=10)),
@@ -89,6 +97,8 @@ def smg() -> list[Case]:
 
 
 def ddb() -> list[Case]:
+    on = {"enabled": True}
+
     def encrypted(enabled: Any = True, key: Any = KEY, **more: Any) -> R:
         return table(serverSideEncryption={"enabled": enabled, "kmsKeyArn": key}, **more)
 
@@ -107,9 +117,17 @@ def ddb() -> list[Case]:
         good("DDB-02", "on", table(pointInTimeRecovery={"enabled": True})),
         bad("DDB-02", "off", table(pointInTimeRecovery={"enabled": False})),
         bad("DDB-02", "absent", table()),
+        bad("DDB-02", "a replica's, off", table(pointInTimeRecovery=on, replicas=[{"pointInTimeRecovery": False}])),
+        good("DDB-02", "a replica's, on", table(pointInTimeRecovery=on, replicas=[{"pointInTimeRecovery": True}])),
+        bad("DDB-02", "a replica's of its own, off", R(d.TABLE_REPLICA, "r", {"pointInTimeRecovery": False})),
         open_question("DDB-02", "not known yet", table(pointInTimeRecovery=UNKNOWN)),
         good("DDB-03", "on", table(deletionProtectionEnabled=True)),
         bad("DDB-03", "absent", table()),
+        bad(
+            "DDB-03",
+            "a replica's, off",
+            table(deletionProtectionEnabled=True, replicas=[{"deletionProtectionEnabled": False}]),
+        ),
         open_question("DDB-03", "not known yet", table(deletionProtectionEnabled=UNKNOWN)),
         *public("DDB-04", d.TABLE_POLICY),
     ]
@@ -121,6 +139,11 @@ def glue() -> list[Case]:
         "cloudwatchEncryption": {"cloudwatchEncryptionMode": "SSE-KMS", "kmsKeyArn": KEY},
         "jobBookmarksEncryption": {"jobBookmarksEncryptionMode": "CSE-KMS", "kmsKeyArn": KEY},
     }
+
+    continuous = "--enable-continuous-cloudwatch-log"
+
+    def connection(kind: Any = None, **properties: Any) -> R:
+        return R(d.GLUE_CONNECTION, "c", {"connectionType": kind, "connectionProperties": properties})
 
     def configuration(**change: Any) -> R:
         return R(d.GLUE_CONFIGURATION, "g", {"encryptionConfiguration": {**fine, **change}})
@@ -172,6 +195,18 @@ def glue() -> list[Case]:
         *(bad("GLU-05", f"version {value!r}", R(d.GLUE_JOB, "j", {"glueVersion": value})) for value in ("2.0", "0.9")),
         good("GLU-05", "no Spark", R(d.GLUE_JOB, "j", {"glueVersion": "1.0", "command": {"name": "pythonshell"}})),
         open_question("GLU-05", "not known yet", R(d.GLUE_JOB, "j", {"glueVersion": UNKNOWN})),
+        good("GLU-06", "encrypted", connection(JDBC_ENFORCE_SSL="true")),
+        good("GLU-06", "Kafka, not said", connection("KAFKA")),
+        good("GLU-06", "a network", connection("NETWORK")),
+        bad("GLU-06", "not said", connection()),
+        bad("GLU-06", "not encrypted", connection(JDBC_ENFORCE_SSL="false")),
+        bad("GLU-06", "Kafka in clear text", connection("KAFKA", KAFKA_SSL_ENABLED="false")),
+        open_question("GLU-06", "not known yet", R(d.GLUE_CONNECTION, "c", {"connectionProperties": UNKNOWN})),
+        open_question("GLU-06", "a kind not known yet", connection(UNKNOWN)),
+        good("GLU-07", "as AWS does", R(d.GLUE_JOB, "j", {})),
+        good("GLU-07", "on", R(d.GLUE_JOB, "j", {"defaultArguments": {continuous: "true"}})),
+        bad("GLU-07", "off", R(d.GLUE_JOB, "j", {"defaultArguments": {continuous: "false"}})),
+        open_question("GLU-07", "not known yet", R(d.GLUE_JOB, "j", {"defaultArguments": {continuous: UNKNOWN}})),
     ]
 
 
@@ -184,6 +219,10 @@ def athena() -> list[Case]:
             {"configuration": {"resultConfiguration": {"encryptionConfiguration": encryption}, **more}},
         )
 
+    def managed(**encryption: Any) -> R:
+        results = {"enabled": True, "encryptionConfiguration": encryption}
+        return R(d.WORKGROUP, "w", {"configuration": {"managedQueryResultsConfiguration": results}})
+
     return [
         good("ATH-01", "encrypted", workgroup()),
         good(
@@ -191,6 +230,8 @@ def athena() -> list[Case]:
             "a database",
             R(d.ATHENA_DATABASE, "db", {"encryptionConfiguration": {"encryptionOption": "SSE_KMS", "kmsKey": KEY}}),
         ),
+        good("ATH-01", "kept by Athena", managed(kmsKey=KEY)),
+        bad("ATH-01", "kept by Athena with its own key", managed()),
         bad("ATH-01", "not enforced", workgroup(enforceWorkgroupConfiguration=False)),
         bad("ATH-01", "S3's own keys", workgroup("SSE_S3")),
         bad("ATH-01", "no key", workgroup(key="")),
@@ -254,7 +295,97 @@ def machines() -> list[Case]:
     ]
 
 
-CASES = [*smg(), *ddb(), *glue(), *athena(), *machines()]
+def fleets() -> list[Case]:
+    """Machines beside instances and templates."""
+    key = {"encrypted": True, "kmsKeyId": KEY}
+    tokens = {"httpTokens": "required", "httpPutResponseHopLimit": 1}
+    by_template = {"launchTemplate": {"id": "lt-1"}}
+    version = "minimumInstanceMetadataServiceVersion"
+
+    def notebook(value: Any) -> R:
+        return R(c.NOTEBOOK, "n", {"instanceMetadataServiceConfiguration": {version: value}})
+
+    def fleet(**specification: Any) -> R:
+        return R(c.SPOT_FLEET, "f", {"launchSpecifications": [{"rootBlockDevices": [key], **specification}]})
+
+    return [
+        *(good("EC2-01", f"by a template, {type}", R(type, "i", by_template)) for type in (c.INSTANCE, c.SPOT_REQUEST)),
+        good("EC2-02", "by a template", R(c.INSTANCE, "i", by_template)),
+        bad("EC2-01", "against a template", R(c.INSTANCE, "i", {**by_template, "metadataOptions": {}})),
+        bad("EC2-02", "against a template", R(c.INSTANCE, "i", {**by_template, "rootBlockDevice": {}})),
+        bad("EC2-01", "a spot request", R(c.SPOT_REQUEST, "i", {})),
+        good("EC2-01", "the account's default", R(c.METADATA_DEFAULTS, "d", tokens)),
+        bad("EC2-01", "the account's default, optional", R(c.METADATA_DEFAULTS, "d", {"httpTokens": "optional"})),
+        good("EC2-01", "a notebook", notebook("2")),
+        bad("EC2-01", "a notebook of old", notebook("1")),
+        open_question("EC2-01", "a notebook not known yet", notebook(UNKNOWN)),
+        good("EC2-02", "a fleet", fleet()),
+        bad("EC2-02", "a fleet's clear disk", fleet(ebsBlockDevices=[{"encrypted": False}])),
+        good("EC2-03", "a fleet", fleet()),
+        bad("EC2-03", "a fleet's address", fleet(associatePublicIpAddress=True)),
+        bad("EC2-02", "an image", R(c.IMAGE, "a", {"ebsBlockDevices": [{"volumeSize": 8}]})),
+        good("EC2-02", "an image of a snapshot", R(c.IMAGE, "a", {"ebsBlockDevices": [{"snapshotId": UNKNOWN}]})),
+    ]
+
+
+def containers() -> list[Case]:
+    logs = {"logConfiguration": {"logDriver": "awslogs"}}
+    service, schedule = "aws:ecs/service:Service", "aws:scheduler/schedule:Schedule"
+    outside = {"networkConfiguration": {"assignPublicIp": True}}
+
+    def task(*definitions: Any, **inputs: Any) -> R:
+        return R(c.TASK_DEFINITION, "t", {"containerDefinitions": json.dumps(definitions), **inputs})
+
+    def job(**properties: Any) -> R:
+        return R(c.JOB_DEFINITION, "j", {"containerProperties": json.dumps(properties)})
+
+    def nodes(**access: Any) -> R:
+        return R(c.NODE_GROUP, "n", {"remoteAccess": access})
+
+    return [
+        good("ECS-01", "confined", task({"image": "i"}, networkMode="awsvpc")),
+        bad("ECS-01", "privileged", task({"image": "i"}, {"privileged": True})),
+        *(bad("ECS-01", name, task({}, **{name: "host"})) for name in ("pidMode", "ipcMode", "networkMode")),
+        good("ECS-01", "malformed", R(c.TASK_DEFINITION, "t", {"containerDefinitions": "{"})),
+        open_question("ECS-01", "not known yet", R(c.TASK_DEFINITION, "t", {"containerDefinitions": UNKNOWN})),
+        good("ECS-01", "a job", job(image="i", privileged=False)),
+        bad("ECS-01", "a privileged job", job(privileged=True)),
+        bad(
+            "ECS-01",
+            "a job of many nodes",
+            R(
+                c.JOB_DEFINITION,
+                "j",
+                {"nodeProperties": '{"nodeRangeProperties": [{"container": {"privileged": true}}]}'},
+            ),
+        ),
+        good("ECS-01", "a build", R(c.BUILD, "b", {"environment": {"privilegedMode": False}})),
+        bad("ECS-01", "a privileged build", R(c.BUILD, "b", {"environment": {"privilegedMode": True}})),
+        open_question("ECS-01", "a build not known yet", R(c.BUILD, "b", {"environment": {"privilegedMode": UNKNOWN}})),
+        good("ECS-02", "logged", task(logs)),
+        bad("ECS-02", "one that is not", task(logs, {"image": "i"}), says=["containerDefinitions[1]"]),
+        open_question("ECS-02", "malformed", R(c.TASK_DEFINITION, "t", {"containerDefinitions": "{"})),
+        open_question("ECS-02", "not known yet", R(c.TASK_DEFINITION, "t", {"containerDefinitions": UNKNOWN})),
+        good("ECS-02", "a cluster", R(c.CONTAINER_CLUSTER, "c", {})),
+        bad(
+            "ECS-02",
+            "a cluster's commands",
+            R(c.CONTAINER_CLUSTER, "c", {"configuration": {"executeCommandConfiguration": {"logging": "NONE"}}}),
+        ),
+        good("EC2-03", "a service", R(service, "s", {"networkConfiguration": {"subnets": ["s"]}})),
+        bad("EC2-03", "a service's address", R(service, "s", outside)),
+        bad("EC2-03", "a schedule's task", R(schedule, "s", {"target": {"ecsParameters": outside}})),
+        bad("EC2-03", "a job's address", job(networkConfiguration={"assignPublicIp": "ENABLED"})),
+        good("EC2-03", "a job", job(networkConfiguration={"assignPublicIp": "DISABLED"})),
+        open_question("EC2-03", "a service not known yet", R(service, "s", {"networkConfiguration": UNKNOWN})),
+        good("EC2-04", "no SSH", R(c.NODE_GROUP, "n", {})),
+        good("EC2-04", "SSH for a group", nodes(ec2SshKey="k", sourceSecurityGroupIds=[UNKNOWN])),
+        bad("EC2-04", "SSH for everybody", nodes(ec2SshKey="k", sourceSecurityGroupIds=[])),
+        open_question("EC2-04", "not known yet", R(c.NODE_GROUP, "n", {"remoteAccess": UNKNOWN})),
+    ]
+
+
+CASES = [*smg(), *ddb(), *glue(), *athena(), *machines(), *fleets(), *containers()]
 
 
 @parametrize(CASES)

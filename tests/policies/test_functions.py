@@ -33,6 +33,7 @@ def lam_01() -> list[Case]:
         good(rule, "a role", permission(principal="arn:aws:iam::111122223333:role/x")),
         good(rule, "an organisation", permission(principal="*", principalOrgId="o-a1b2c3d4e5")),
         bad(rule, "anybody", permission(principal="*")),
+        bad(rule, "the root of any account", permission(principal="arn:aws:iam::*:root")),
         bad(rule, "anybody who signs", permission(principal="*", functionUrlAuthType="AWS_IAM")),
         bad(rule, "a service for anybody", permission(**service), says=["events.amazonaws.com"]),
         bad(rule, "a service in China", permission(principal="events.amazonaws.com.cn")),
@@ -117,7 +118,16 @@ CASES = [
     open_question("LAM-04", "not known yet", function(vpcConfig=UNKNOWN)),
     *(
         good("LAM-06", runtime, function(runtime=runtime))
-        for runtime in ("python3.12", "python3.10", "nodejs22.x", "java21", "dotnet8", "provided.al2023", "ruby3.3")
+        for runtime in (
+            "python3.12",
+            "python3.10",
+            "nodejs22.x",
+            "java8.al2",
+            "java21",
+            "dotnet8",
+            "provided.al2023",
+            "ruby3.3",
+        )
     ),
     *(
         bad("LAM-06", runtime, function(runtime=runtime))
@@ -127,7 +137,6 @@ CASES = [
             "nodejs",
             "nodejs18.x",
             "java8",
-            "java8.al2",
             "go1.x",
             "dotnetcore3.1",
             "dotnet6",

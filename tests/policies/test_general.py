@@ -95,7 +95,14 @@ CASES: list[Case] = [
         "a security configuration's document",
         ignoring("configuration", type="aws:emr/securityConfiguration:SecurityConfiguration"),
     ),
-    good("GEN-04", "a workgroup's configuration", ignoring("configuration", type="aws:athena/workgroup:Workgroup")),
+    bad("GEN-04", "a workgroup's configuration", ignoring("configuration", type="aws:athena/workgroup:Workgroup")),
+    good("GEN-04", "a crawler's configuration", ignoring("configuration", type="aws:glue/crawler:Crawler")),
+    bad("GEN-04", "how often", ignoring("rotationRules", type="aws:secretsmanager/secretRotation:SecretRotation")),
+    *(
+        bad("GEN-04", f"a guard, {path}", ignoring(path))
+        for path in ("storageEncrypted", "metadataOptions.httpTokens", "deletionProtection", "actionsEnabled")
+    ),
+    *(good("GEN-04", f"no guard, {path}", ignoring(path)) for path in ("ami", "engineVersion", "desiredCapacity")),
     good(
         "GEN-04",
         "what scaling changes",

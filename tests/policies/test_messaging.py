@@ -111,6 +111,58 @@ def sqs_03() -> list[Case]:
     ]
 
 
+def sqs_04() -> list[Case]:
+    rule = "SQS-04"
+
+    def queue(name: str, **inputs: Any) -> R:
+        optional = ("redrivePolicy", "redriveAllowPolicy")
+        return R(m.QUEUE, name, {"name": name, **inputs}, computed=[each for each in optional if each not in inputs])
+
+    chance = R("random:index/randomId:RandomId", "chance")
+    plain, letters = queue("intake"), queue("letters")
+    kept = {"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:111122223333:theirs", "maxReceiveCount": 5}
+    by_arn = letters.ref("arn", '{{"deadLetterTargetArn": "{}", "maxReceiveCount": 5}}')
+    source, other = queue("source", redrivePolicy=by_arn), queue("other", redrivePolicy=json.dumps(kept))
+
+    def redrive(target: Any, policy: Any) -> R:
+        return R(m.REDRIVE_POLICY, "redrive", {"queueUrl": target, "redrivePolicy": policy})
+
+    def allow(target: Any, **policy: Any) -> R:
+        return R(m.REDRIVE_ALLOW_POLICY, "allow", {"queueUrl": target, "redriveAllowPolicy": json.dumps(policy)})
+
+    destination = {"destinationConfig": {"onFailure": {"destinationArn": letters.ref("arn")}}}
+    naming = [
+        R(m.EVENT_TARGET, "target", {"arn": "arn", "deadLetterConfig": {"arn": letters.ref("arn")}}),
+        R(m.SCHEDULE, "schedule", {"target": {"arn": "arn", "deadLetterConfig": {"arn": letters.ref("arn")}}}),
+        R(m.TOPIC_SUBSCRIPTION, "subscription", {"redrivePolicy": by_arn}),
+        R("aws:lambda/function:Function", "function", {"deadLetterConfig": {"targetArn": letters.ref("arn")}}),
+        R("aws:lambda/eventSourceMapping:EventSourceMapping", "mapping", destination),
+    ]
+    return [
+        good(rule, "kept in a queue outside the stack", other),
+        good(rule, "kept, and the queue that keeps", source, letters),
+        good(rule, "a policy apart", plain, letters, redrive(plain.ref("id"), by_arn)),
+        good(rule, "a policy not wholly known yet", queue("q", redrivePolicy={**kept, "deadLetterTargetArn": UNKNOWN})),
+        *(good(rule, f"named by {source.name}", letters, source) for source in naming),
+        good(rule, "a queue for others", queue("q", redriveAllowPolicy=json.dumps({"redrivePermission": "byQueue"}))),
+        good(rule, "a queue for others, apart", letters, allow(letters.ref("id"), redrivePermission="allowAll")),
+        bad(rule, "a queue for no others", letters, allow(letters.ref("id"), redrivePermission="denyAll")),
+        bad(rule, "nothing", plain),
+        *(
+            bad(rule, f"{text!r}", queue("q", redrivePolicy=text))
+            for text in ("", "{}", '{"maxReceiveCount": 3}', "[]")
+        ),
+        bad(rule, "another queue's", plain, other, redrive(other.ref("id"), json.dumps(kept)), says=["intake"]),
+        bad(rule, "another keeps them", plain, source, letters, says=["intake"]),
+        open_question(rule, "no JSON", queue("q", redrivePolicy="{")),
+        open_question(rule, "made from something else", queue("q", redrivePolicy=chance.ref("hex"))),
+        open_question(rule, "a policy of an unknown queue", plain, redrive(UNKNOWN, json.dumps(kept))),
+        open_question(
+            rule, "a target with an unknown queue", plain, R(m.EVENT_TARGET, "t", {"deadLetterConfig": UNKNOWN})
+        ),
+    ]
+
+
 def sns_04() -> list[Case]:
     rule = "SNS-04"
     topic = R(m.TOPIC, "topic", {"name": "topic"}, {"arn": "arn:aws:sns:eu-west-1:1:topic"}, computed=["policy"])
@@ -224,6 +276,9 @@ def alarms() -> list[Case]:
 def trails() -> list[Case]:
     fine = {"kmsKeyId": KEY, "enableLogFileValidation": True, "isMultiRegionTrail": True}
 
+    def fields(**equal: str) -> dict[str, Any]:
+        return {"fieldSelectors": [{"field": name, "equals": [value]} for name, value in equal.items()]}
+
     def trail(**change: Any) -> R:
         return R(o.TRAIL, "t", {**fine, **change})
 
@@ -241,6 +296,22 @@ def trails() -> list[Case]:
         good("TRL-01", "data apart", trail(eventSelectors=[{"includeManagementEvents": False}, {}])),
         bad("TRL-01", "but for keys", trail(eventSelectors=[{"excludeManagementEventSources": ["kms.amazonaws.com"]}])),
         open_question("TRL-01", "events not known yet", trail(eventSelectors=[{"readWriteType": UNKNOWN}])),
+        bad("TRL-01", "data only, by fields", trail(advancedEventSelectors=[fields(eventCategory="Data")])),
+        bad(
+            "TRL-01", "reads only", trail(advancedEventSelectors=[fields(eventCategory="Management", readOnly="true")])
+        ),
+        good(
+            "TRL-01",
+            "reads and writes apart, and data",
+            trail(
+                advancedEventSelectors=[
+                    fields(eventCategory="Management", readOnly="true"),
+                    fields(eventCategory="Management", readOnly="false"),
+                    fields(eventCategory="Data"),
+                ]
+            ),
+        ),
+        good("TRL-01", "fields not known yet", trail(advancedEventSelectors=[{"fieldSelectors": UNKNOWN}])),
         good("TRL-02", "heard", trail(cloudWatchLogsGroupArn=UNKNOWN)),
         bad("TRL-02", "in a bucket only", trail()),
         *watchers(),
@@ -250,7 +321,16 @@ def trails() -> list[Case]:
 def watchers() -> list[Case]:
     detector, recorder = o._DETECTORS  # pyright: ignore[reportPrivateUsage]
     store = o._EVENT_STORE  # pyright: ignore[reportPrivateUsage]
+    feature, watched = o._DETECTOR_FEATURE, o._RECORDER  # pyright: ignore[reportPrivateUsage]
+    some = {"allSupported": False, "recordingStrategy": {"useOnly": "EXCLUSION_BY_RESOURCE_TYPES"}}
     return [
+        bad("TRL-03", "a store that is suspended", R(store, "x", {"suspend": True})),
+        good("TRL-03", "a part of a detector", R(feature, "x", {"status": "ENABLED"})),
+        bad("TRL-03", "a part of a detector that is off", R(feature, "x", {"status": "DISABLED"})),
+        open_question("TRL-03", "a part of a detector not known yet", R(feature, "x", {"status": UNKNOWN})),
+        good("TRL-03", "everything is recorded", R(watched, "x", {})),
+        good("TRL-03", "all but a few is recorded", R(watched, "x", {"recordingGroup": some})),
+        bad("TRL-03", "little is recorded", R(watched, "x", {"recordingGroup": {"allSupported": False}})),
         good("TRL-03", "a detector", R(detector, "x", {})),
         bad("TRL-03", "a detector that is off", R(detector, "x", {"enable": False})),
         good("TRL-03", "a recorder", R(recorder, "x", {"isEnabled": True})),
@@ -284,6 +364,7 @@ CASES = [
     bad("SNS-03", "an address in clear text", subscription(protocol="https", endpoint="HTTP://example.com")),
     open_question("SNS-03", "not known yet", subscription(protocol=UNKNOWN, endpoint="x")),
     *sqs_03(),
+    *sqs_04(),
     *sns_04(),
     *evb(),
     *alarms(),

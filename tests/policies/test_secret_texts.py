@@ -38,6 +38,42 @@ def held(title: str, *resources: R) -> Case:
 
 CASES = [
     held("an access key", env(A=KEY_ID)),
+    held("a second password", env(PASSWORD_2=WORD)),
+    held("credentials", env(DB_CREDS=f"user:{WORD}")),
+    held("an address without a user", env(URL=f"redis://:{WORD}@cache:6379")),
+    held("a bearer's token", env(A="Authorization: Bearer " + "a1B2" * 8)),
+    good(RULE, "a bearer's token, fetched", env(A="Authorization: Bearer $(get-token --audience pipeline-1234)")),
+    *(
+        held(
+            f"a command, {command.split()[0]}",
+            R("aws:ec2/instance:Instance", "i", {"userData": f"#!/bin/sh\n{command}"}),
+        )
+        for command in (f"curl -s -u admin:{WORD} https://host/", f"mysql -h host -u root -p{WORD} < a.sql")
+    ),
+    *(
+        good(RULE, f"a command that names one, {command}", R("aws:ec2/instance:Instance", "i", {"userData": command}))
+        for command in ("curl -u admin:$PASS https://host/", 'mysql -h host -p"$PASS"', "mysql -P 3306 -p < a.sql")
+    ),
+    held(
+        "a connector's",
+        R("aws:mskconnect/connector:Connector", "c", {"connectorConfiguration": {"connection.password": WORD}}),
+    ),
+    good(
+        RULE,
+        "a build's, which is kept elsewhere",
+        R(
+            "aws:codebuild/project:Project",
+            "b",
+            {
+                "environment": {
+                    "environmentVariables": [
+                        {"name": "DB_PASSWORD", "value": "prod/db:password", "type": "SECRETS_MANAGER"},
+                        {"name": "API_KEY", "value": "prod-api-key", "type": "PARAMETER_STORE"},
+                    ]
+                }
+            },
+        ),
+    ),
     held("a temporary access key", env(A="key: ASIA" + KEY_ID[4:])),
     held("a private key", env(A=PEM)),
     held("a private key of another kind", env(A="-----BEGIN OPENSSH " + "PRIVATE KEY-----")),

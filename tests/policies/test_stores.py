@@ -53,14 +53,20 @@ def encrypted() -> list[Case]:
         R(s.RDS_INSTANCE, "x", {"replicateSourceDb": "other"}),
         R(s.RDS_CLUSTER, "x", {"engineMode": "serverless"}),
         R(s.REPLICATION_GROUP, "x", {"engine": "valkey"}),
+        R(s.GLOBAL_CLUSTERS[0], "x", {"sourceDbClusterIdentifier": "arn"}),
         R(s.FIREHOSE, "x", {"kinesisSourceConfiguration": {"kinesisStreamArn": "arn"}}),
     ]
+    desk = {"rootVolumeEncryptionEnabled": True}
     cases += [good("STO-01", f"inherited, {resource.type}", resource) for resource in inherited]
     cases += [good("STO-02", f"inherited, {resource.type}", resource) for resource in inherited]
     return [
         *cases,
         good("STO-01", "a stream with a key", R(s.STREAM, "x", {"encryptionType": "KMS"})),
         bad("STO-01", "a stream without", R(s.STREAM, "x", {"encryptionType": "NONE"})),
+        bad("STO-01", "a desk's own disk", R(s.WORKSPACE, "x", {**desk, "userVolumeEncryptionEnabled": False})),
+        good("STO-01", "what is built", R(s.BUILD, "x", {"artifacts": {"type": "S3"}})),
+        bad("STO-01", "what is built, clear", R(s.BUILD, "x", {"artifacts": {"encryptionDisabled": True}})),
+        bad("STO-01", "a build's logs", R(s.BUILD, "x", nested("logsConfig.s3Logs.encryptionDisabled", True))),
         open_question("STO-01", "a stream not known yet", R(s.STREAM, "x", {"encryptionType": UNKNOWN})),
     ]
 
@@ -79,6 +85,9 @@ def keys() -> list[Case]:
             open_question("STO-02", f"not known yet, {type}", one(UNKNOWN)),
         ]
 
+    def collection(**policy: Any) -> R:
+        return R(s.SEARCH_ACCESS, "x", {"type": "encryption", "policy": json.dumps({"Rules": [], **policy})})
+
     def repository(*encryption: Any) -> R:
         return R(s.REPOSITORY, "x", {"encryptionConfigurations": list(encryption)})
 
@@ -89,6 +98,11 @@ def keys() -> list[Case]:
         bad("STO-02", "images with S3's keys", repository({"encryptionType": "AES256", "kmsKey": KEY})),
         bad("STO-02", "images, not said", R(s.REPOSITORY, "x", {})),
         open_question("STO-02", "images not known yet", repository(UNKNOWN)),
+        bad("STO-02", "a collection with AWS's key", collection(AWSOwnedKey=True)),
+        good("STO-02", "a collection with a key", collection(AWSOwnedKey=False, KmsARN=KEY)),
+        open_question(
+            "STO-02", "a collection not known yet", R(s.SEARCH_ACCESS, "x", {"type": "encryption", "policy": UNKNOWN})
+        ),
         good("STO-02", "in clear text, which STO-01 speaks of", R(s.RDS_INSTANCE, "x", {"storageEncrypted": False})),
     ]
 
@@ -149,6 +163,12 @@ def transit() -> list[Case]:
     client = "encryptionInfo.encryptionInTransit.clientBroker"
     dax = "aws:dax/cluster:Cluster"
     memory = "aws:memorydb/cluster:Cluster"
+    between = "kafkaClusterEncryptionInTransit.encryptionType"
+
+    def task_files(**options: Any) -> R:
+        volume = {"efsVolumeConfiguration": {"fileSystemId": "fs-1", **options}}
+        return R(s.TASK_DEFINITION, "x", {"volumes": [{"name": "scratch"}, volume]})
+
     return [
         *(good("STO-05", f"both, {type}", R(type, "x", domain)) for type in s.DOMAINS),
         *(bad("STO-05", f"neither, {type}", R(type, "x", {})) for type in s.DOMAINS),
@@ -165,6 +185,27 @@ def transit() -> list[Case]:
         bad("STO-05", "an accelerator, not said", R(dax, "x", {})),
         good("STO-05", "memory, not said", R(memory, "x", {})),
         bad("STO-05", "memory in clear text", R(memory, "x", {"tlsEnabled": False})),
+        bad(
+            "STO-05",
+            "a cache that takes both",
+            R(s.REPLICATION_GROUP, "x", {"transitEncryptionEnabled": True, "transitEncryptionMode": "preferred"}),
+        ),
+        good("STO-05", "a proxy", R(s.PROXY, "x", {"requireTls": True})),
+        bad("STO-05", "a proxy, not said", R(s.PROXY, "x", {})),
+        good("STO-05", "a connector", R(s.CONNECTOR, "x", nested(between, "TLS"))),
+        bad("STO-05", "a connector in clear text", R(s.CONNECTOR, "x", nested(between, "PLAINTEXT"))),
+        good("STO-05", "a migration", R(s.MIGRATION_ENDPOINT, "x", {"engineName": "mysql", "sslMode": "verify-ca"})),
+        good("STO-05", "a migration to files", R(s.MIGRATION_ENDPOINT, "x", {"engineName": "s3"})),
+        bad("STO-05", "a migration in clear text", R(s.MIGRATION_ENDPOINT, "x", {"engineName": "aurora-postgresql"})),
+        open_question(
+            "STO-05",
+            "a migration not known yet",
+            R(s.MIGRATION_ENDPOINT, "x", {"engineName": "mysql", "sslMode": UNKNOWN}),
+        ),
+        good("STO-05", "a task without files", R(s.TASK_DEFINITION, "x", {"volumes": [{"name": "scratch"}]})),
+        good("STO-05", "a task's files", task_files(transitEncryption="ENABLED")),
+        bad("STO-05", "a task's files, not said", task_files()),
+        open_question("STO-05", "a task's files not known yet", task_files(transitEncryption=UNKNOWN)),
     ]
 
 
@@ -282,6 +323,11 @@ def callers() -> list[Case]:
         bad(rule, "a search domain for anybody", R(s.DOMAINS[0], "x", {})),
         good(rule, "a search domain", R(s.DOMAINS[0], "x", nested("advancedSecurityOptions.enabled", True))),
         good(rule, "a directory for a user", R(s.ACCESS_POINT, "x", point)),
+        bad(
+            rule,
+            "a connector for anybody",
+            R(s.CONNECTOR, "x", nested("kafkaClusterClientAuthentication.authenticationType", "NONE")),
+        ),
         bad(rule, "the root", R(s.ACCESS_POINT, "x", {**point, "rootDirectory": {"path": "/"}})),
         bad(rule, "whoever the client says", R(s.ACCESS_POINT, "x", {**point, "posixUser": None})),
         bad(rule, "a notebook's root", R(s.NOTEBOOK, "x", {})),
@@ -320,12 +366,33 @@ def callers() -> list[Case]:
 def logged() -> list[Case]:
     rule = "STO-10"
     logs = {"enabledCloudwatchLogsExports": ["postgresql"]}
+    warehouse = R(s.REDSHIFT, "warehouse", {"clusterIdentifier": "facts"})
+
+    def audit(cluster: Any) -> R:
+        return R(s.REDSHIFT_LOGGING, "audit", {"clusterIdentifier": cluster})
+
     return [
         good(rule, "logs and updates", R(s.RDS_INSTANCE, "x", logs)),
         bad(rule, "no logs", R(s.RDS_INSTANCE, "x", {})),
         bad(rule, "no updates", R(s.RDS_INSTANCE, "x", {**logs, "autoMinorVersionUpgrade": False})),
         open_question(rule, "logs not known yet", R(s.RDS_CLUSTER, "x", {"enabledCloudwatchLogsExports": UNKNOWN})),
         bad(rule, "a search domain's logs", R(s.DOMAINS[0], "x", {})),
+        bad(rule, "a search domain's logs, off", R(s.DOMAINS[0], "x", {"logPublishingOptions": [{"enabled": False}]})),
+        good(rule, "a control plane", R(s.KUBERNETES, "x", {"enabledClusterLogTypes": ["api", "audit"]})),
+        good(
+            rule, "logs of a control plane not known yet", R(s.KUBERNETES, "x", {"enabledClusterLogTypes": [UNKNOWN]})
+        ),
+        bad(rule, "a control plane without audit", R(s.KUBERNETES, "x", {"enabledClusterLogTypes": ["api"]})),
+        bad(rule, "brokers", R(s.MSK, "x", {})),
+        good(rule, "brokers in a bucket", R(s.MSK, "x", nested("loggingInfo.brokerLogs.s3.enabled", True))),
+        open_question(rule, "brokers not known yet", R(s.MSK, "x", {"loggingInfo": UNKNOWN})),
+        bad(rule, "a broker", R(s.BROKER, "x", {"logs": {"general": False}})),
+        good(rule, "a broker's logs", R(s.BROKER, "x", {"logs": {"general": True}})),
+        good("STO-11", "audited", warehouse, audit(warehouse.ref("id"))),
+        good("STO-11", "audited by its name", warehouse, audit("facts")),
+        bad("STO-11", "silent", warehouse),
+        bad("STO-11", "another is audited", warehouse, audit("other")),
+        open_question("STO-11", "who is audited is not known yet", warehouse, audit(UNKNOWN)),
         good(rule, "through the network", R(s.REDSHIFT, "x", {"enhancedVpcRouting": True})),
         bad(rule, "past the network", R(s.REDSHIFT, "x", {})),
     ]
