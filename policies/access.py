@@ -185,7 +185,15 @@ def _account_of_logs(pattern: str) -> bool:
 
 
 _RESOURCE_CONDITIONS: Final = frozenset(
-    {"aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths", "ec2:vpc", "ec2:subnet", "kms:resourcealiases"}
+    {
+        "aws:resourceaccount",
+        "aws:resourceorgid",
+        "aws:resourceorgpaths",
+        "ec2:vpc",
+        "ec2:subnet",
+        "iam:awsservicename",
+        "kms:resourcealiases",
+    }
 )
 _RESOURCE_CONDITION_PREFIXES: Final = ("aws:resourcetag/", "aws:requesttag/", "kms:encryptioncontext:")
 _POSITIVE: Final = ("stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike")
@@ -516,13 +524,15 @@ def _trust(resource: Resource) -> tuple[Document, str | None]:
     "Every role says who may assume it",
     Severity.CRITICAL,
     (ROLE,),
-    fix="Name the service or role; another account needs a condition, on sts:ExternalId or aws:PrincipalOrgID.",
+    fix="Name the service or role; another account needs a condition: sts:ExternalId, aws:PrincipalOrgID or for people "
+    "aws:MultiFactorAuthPresent.",
     source=_GUIDE + "IAM JSON policy elements: Principal; The confused deputy problem",
     frameworks=(
         "checkov CKV_AWS_60",
         "checkov CKV_AWS_61",
         "checkov CKV_AWS_358",
         "checkov CKV_AWS_393",
+        "KICS Cross-Account IAM Assume Role Policy Without ExternalId or MFA",
     ),
     settings={
         "accounts": Setting(
@@ -551,15 +561,24 @@ def trust_bounded(resource: Resource, settings: Settings) -> Findings:
 
 
 def _outsiders(statement: Statement, where: str, own: list[str]) -> Findings:
-    tied = any_of((bound(statement), _has_external_id(statement)))
+    named = any_of((bound(statement), _has_external_id(statement)))
+    person = any_of((named, _has_second_factor(statement)))
     for principal in statement.principals:
         what = _too_many(principal, statement, own)
+        tied = named if principal.kind.casefold() == "federated" else person
         if what is None or tied is Match.YES:
             continue
         yield violation(where, what) if tied is Match.NO else undecided(where, f"perhaps {what}")
 
 
-_SUBJECT_HEADS: Final = re.compile(r"(repo|repository|project_path|organization|system:serviceaccount|system):")
+_SUBJECT_HEADS: Final = re.compile(
+    r"(repo|repository|project_path|organization|pulumi(:\w+(:org)?)?|system(:serviceaccount)?):"
+)
+
+
+_SUBJECT_CLAIMS: Final = frozenset(
+    {"sub", "repository", "repository_id", "repository_owner", "repository_owner_id", "job_workflow_ref"}
+)
 
 
 def _names_subject(subject: str) -> bool:
@@ -582,7 +601,7 @@ def _narrows_provider(condition: Condition) -> bool:
     known = [str(value) for value in condition.values if value is not UNKNOWN]
     if claim in ("aud", "app_id"):
         return all(value.strip("*?") and value.casefold() != "sts.amazonaws.com" for value in known)
-    if claim in ("sub", "repository", "repository_owner", "job_workflow_ref"):
+    if claim in _SUBJECT_CLAIMS:
         return all(_names_subject(_SUBJECT_HEADS.sub("", value, count=1)) for value in known)
     return False
 
@@ -609,6 +628,17 @@ def _has_external_id(statement: Statement) -> Match:
         else Match.NO
         for condition in statement.condition("sts:ExternalId")
         if condition.base in _POSITIVE and not condition.passes_when_absent
+    )
+
+
+def _has_second_factor(statement: Statement) -> Match:
+    """Whether people of another account must have used a second factor, as IAM's guide asks of them."""
+    return any_of(
+        Match.MAYBE if UNKNOWN in condition.values else Match.YES
+        for condition in statement.condition("aws:MultiFactorAuthPresent")
+        if condition.operator.casefold() == "bool"
+        and condition.values
+        and all(value is UNKNOWN or str(value).casefold() == "true" for value in condition.values)
     )
 
 

@@ -14,6 +14,7 @@ from policies.network import (
     INGRESS_RULE,
     SECURITY_GROUP,
     SECURITY_GROUP_RULE,
+    SERVERLESS,
     public_ingress,
     public_prefix_lists,
 )
@@ -37,7 +38,6 @@ family = Family("EMR")
 SECURITY_CONFIGURATION: Final = "aws:emr/securityConfiguration:SecurityConfiguration"
 BLOCK_PUBLIC_ACCESS: Final = "aws:emr/blockPublicAccessConfiguration:BlockPublicAccessConfiguration"
 MANAGED_SCALING: Final = "aws:emr/managedScalingPolicy:ManagedScalingPolicy"
-SERVERLESS: Final = "aws:emrserverless/application:Application"
 INSTANCE_GROUP: Final = "aws:emr/instanceGroup:InstanceGroup"
 JOB_TEMPLATE: Final = "aws:emrcontainers/jobTemplate:JobTemplate"
 BUCKETS: Final = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
@@ -496,8 +496,11 @@ def emr_no_ssh_key(resource: Resource, settings: Settings) -> Findings:
 _CODE: Final = re.compile(r"\.(jar|py|sh|zip|egg|whl|tgz|tar\.gz|gz|sql|q|hql|pig|r|rb|pl)$", re.IGNORECASE)
 
 
-_INTO_SHELL: Final = re.compile(r"\|\s*(sudo\s+)?([\w/]*/)?((ba|da|k|z)?sh|python[\d.]*)\b")
-"""What is fetched and read by a shell at once (``curl … | bash``) is code, whatever its name."""
+_INTO_SHELL: Final = re.compile(
+    r"\|\s*(sudo\s+)?([\w/]*/)?((ba|da|k|z)?sh|python[\d.]*)\b"
+    r"|\b((ba|da|k|z)?sh|eval|source)\b[^|;&]*[<$]\(\s*(curl|wget)\b"
+)
+"""What is fetched and read by a shell at once (``curl … | bash``, ``sh -c "$(curl …)"``) is code, whatever its name."""
 
 
 def _code_addresses(resource: Resource) -> Iterator[tuple[str, Plain]]:

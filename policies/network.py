@@ -38,6 +38,7 @@ VPC_ENDPOINT: Final = "aws:ec2/vpcEndpoint:VpcEndpoint"
 VPC_ENDPOINT_POLICY: Final = "aws:ec2/vpcEndpointPolicy:VpcEndpointPolicy"
 ENDPOINT_ROUTE_TABLE: Final = "aws:ec2/vpcEndpointRouteTableAssociation:VpcEndpointRouteTableAssociation"
 EMR_CLUSTER: Final = "aws:emr/cluster:Cluster"
+SERVERLESS: Final = "aws:emrserverless/application:Application"
 
 _GROUPS: Final = (SECURITY_GROUP, DEFAULT_SECURITY_GROUP)
 _STANDALONE_RULES: Final = (SECURITY_GROUP_RULE, INGRESS_RULE, EGRESS_RULE)
@@ -514,41 +515,48 @@ def _is_gateway(gateway: str, stack: Stack) -> bool:
     return any(gateway == target.text("id") for target in stack.of(INTERNET_GATEWAY))
 
 
+_SUBNETS_IN: Final = {EMR_CLUSTER: "ec2Attributes", SERVERLESS: "networkConfiguration"}
+"""The property that names a resource's subnets."""
+
+
 @family.stack_rule(
     "NET-07",
     "emr-subnet-private",
-    "A cluster's subnets have no route to an internet gateway",
+    "The subnets of clusters and EMR Serverless have no route to an internet gateway",
     Severity.CRITICAL,
-    (EMR_CLUSTER,),
+    (EMR_CLUSTER, SERVERLESS),
     fix="Put the cluster in subnets whose route table leads out through a NAT gateway or VPC endpoints, or not at all.",
-    source="EMR management guide: Amazon VPC options when you launch a cluster (private subnets)",
+    source="EMR management guide: Amazon VPC options when you launch a cluster (private subnets); "
+    "EMR Serverless user guide: Configuring VPC access (private subnets only)",
     frameworks=("Security Hub EMR.1", "Config emr-master-no-public-ip"),
 )
 def emr_subnet_private(resource: Resource, stack: Stack, settings: Settings) -> Findings:
     """By associations and routes, never by names: a subnet is private when no route of its table leads out."""
+    where = _SUBNETS_IN[resource.type]
     subnets, complete = cluster_subnets(resource, stack)
     if not complete:
-        yield undecided("ec2Attributes", "names a subnet that is outside the stack or not known yet")
+        yield undecided(where, "names a subnet that is outside the stack or not known yet")
     for subnet in subnets:
         sources, doubts = subnet_routes(subnet, stack)
         answers = [(source, leads_out(source, stack)) for source in sources]
         open_sources = [source for source, answer in answers if answer is Match.YES]
         for source in open_sources:
-            yield violation("ec2Attributes", f"runs in subnet {subnet.name}, which {source.resource.label} leads out")
+            yield violation(where, f"runs in subnet {subnet.name}, which {source.resource.label} leads out")
         if not open_sources:
             doubts += [f"where {source.resource.name} leads" for source, answer in answers if answer is Match.MAYBE]
             for doubt in dict.fromkeys(doubts):
-                yield undecided("ec2Attributes", f"runs in subnet {subnet.name}; it is not known yet: {doubt}")
+                yield undecided(where, f"runs in subnet {subnet.name}; it is not known yet: {doubt}")
 
 
 def cluster_subnets(cluster: Resource, stack: Stack) -> tuple[list[Resource], bool]:
-    """The subnets of a cluster, and whether these are all."""
-    attributes = cluster.value("ec2Attributes")
+    """The subnets of a cluster or an application of EMR Serverless, and whether these are all."""
+    where = _SUBNETS_IN[cluster.type]
+    attributes = cluster.value(where)
     if attributes is UNKNOWN:
         values: list[Plain] = [UNKNOWN]
     else:
         values = [at(attributes, "subnetId"), *listed(at(attributes, "subnetIds"))]
-    return stack.named(cluster, "ec2Attributes", values, SUBNET, DEFAULT_SUBNET)
+    return stack.named(cluster, where, values, SUBNET, DEFAULT_SUBNET)
 
 
 @family.stack_rule(

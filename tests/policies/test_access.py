@@ -362,6 +362,9 @@ def iam_06() -> list[Case]:
     ]
 
 
+SECOND_FACTOR = "aws:MultiFactorAuthPresent"
+
+
 def iam_07() -> list[Case]:
     rule = "IAM-07"
 
@@ -403,6 +406,20 @@ def iam_07() -> list[Case]:
             "an account with any external id",
             role(trust(root, Condition={"StringLike": {"sts:ExternalId": "*"}})),
         ),
+        good(rule, "people with a second factor", role(trust(root, Condition={"Bool": {SECOND_FACTOR: "true"}}))),
+        *(
+            bad(
+                rule,
+                f"a second factor, {operator} {value}",
+                role(trust(who, Condition={operator: {SECOND_FACTOR: value}})),
+            )
+            for who, operator, value in (
+                (root, "BoolIfExists", "true"),
+                (root, "Bool", "false"),
+                (oidc, "Bool", "true"),
+                ("*", "Bool", "true"),
+            )
+        ),
         good(rule, "an account of one's own", role(trust(root)), config={"accounts": ["999988887777"]}),
         good(rule, "a role, whoever's it is", role(trust({"AWS": "arn:aws:iam::999988887777:role/x"}))),
         bad(
@@ -420,6 +437,8 @@ def iam_07() -> list[Case]:
                 ("token.actions.githubusercontent.com:sub", "repo:*/pipeline:ref:refs/heads/main"),
                 ("token.actions.githubusercontent.com:sub", ["repo:us/pipeline:*", "repo:?*"]),
                 ("token.actions.githubusercontent.com:actor", "somebody"),
+                ("api.pulumi.com/oidc:sub", "pulumi:*"),
+                ("api.pulumi.com/oidc:sub", "pulumi:deploy:org:*"),
                 ("oidc.eks.eu-west-1.amazonaws.com/id/A1:sub", "system:*"),
                 ("oidc.eks.eu-west-1.amazonaws.com/id/A1:sub", "system:serviceaccount*"),
             )
@@ -428,6 +447,8 @@ def iam_07() -> list[Case]:
             good(rule, f"{claim} {value}", role(trust(oidc, Condition={"StringLike": {claim: value}})))
             for claim, value in (
                 ("token.actions.githubusercontent.com:sub", "repo:us/*"),
+                ("token.actions.githubusercontent.com:repository_id", "123456"),
+                ("api.pulumi.com/oidc:sub", "pulumi:deploy:org:us:project:pipeline:*"),
                 ("oidc.eks.eu-west-1.amazonaws.com/id/A1:sub", "system:serviceaccount:emr:*"),
                 ("cognito-identity.amazonaws.com:aud", "eu-west-1:0a1b2c3d"),
                 ("SAML:aud", "https://signin.aws.amazon.com/saml"),
@@ -534,6 +555,10 @@ def iam_10() -> list[Case]:
 def seen_through() -> list[Case]:
     """What names somebody or something only at first sight."""
 
+    def for_a_service(name: str) -> R:
+        condition = {"StringLike": {"iam:AWSServiceName": name}}
+        return holder(document(allow("iam:CreateServiceLinkedRole", "*", Condition=condition)))
+
     def only_these(*arns: str) -> R:
         type = "aws:iam/userPolicyAttachmentsExclusive:UserPolicyAttachmentsExclusive"
         return R(type, "x", {"userName": "ann", "policyArns": list(arns)})
@@ -574,6 +599,8 @@ def seen_through() -> list[Case]:
                 ("s3:GetObject", "s3:::*/data/*"),
             )
         ),
+        good("IAM-02", "the role of a service by name", for_a_service("spot.amazonaws.com")),
+        bad("IAM-02", "the role of any service", for_a_service("*")),
         good("IAM-02", "buckets of AWS's", holder(document(allow("s3:GetObject", "arn:aws:s3:::*elasticmapreduce/*")))),
         good(
             "IAM-02",

@@ -494,6 +494,11 @@ def emr_14() -> list[Case]:
             bad(rule, f"read by a shell: {shell}", step("command-runner.jar", "bash", "-c", f"curl {WEB} | {shell}"))
             for shell in ("bash", "sudo sh -s", "/bin/bash", "python3 -")
         ),
+        *(
+            bad(rule, f"made into a command: {command}", step("command-runner.jar", "bash", "-c", command))
+            for command in (f'sh -c "$(curl -s {WEB})"', f"bash <(wget -qO- {WEB})")
+        ),
+        good(rule, "kept in a variable", step("command-runner.jar", "bash", "-c", f"VERSION=$(curl -s {WEB}); echo")),
         good(rule, "read by a program", step("command-runner.jar", "bash", "-c", f"curl {WEB} | jq .version")),
         bad(
             rule,

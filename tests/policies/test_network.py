@@ -398,7 +398,19 @@ def net_07() -> list[Case]:
     net = Net()
     table = net.table()
     joined = net.association(table)
+    out = net.route(table.ref(), gatewayId=net.gateway.ref())
+    serverless = R(
+        n.SERVERLESS, "application", {"networkConfiguration": {"subnetIds": [net.second.ref(), net.subnet.ref()]}}
+    )
     cases += [
+        bad(
+            "NET-07",
+            "an application without servers",
+            *(net.vpc, net.gateway, net.subnet, net.second, table, joined, out, serverless),
+            says=["networkConfiguration"],
+        ),
+        good("NET-07", "an application without a way out", net.vpc, net.subnet, net.second, table, joined, serverless),
+        good("NET-07", "an application that names no subnet", R(n.SERVERLESS, "application", {})),
         net.case(good, "an empty table", table, joined),
         net.case(
             bad,
