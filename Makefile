@@ -1,5 +1,7 @@
 # The project's commands. Each does its set-up first, which takes a second when nothing is missing.
 PYTHON ?= python3
+# Many images set it, and then each process compiles the program, the policies and the tests anew.
+export PYTHONDONTWRITEBYTECODE =
 VENV := .venv/bin
 SANDBOX := $(VENV)/python -m sandbox
 .DEFAULT_GOAL := help

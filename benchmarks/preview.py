@@ -2,7 +2,8 @@
 
 The floor is the engine, the provider stand-ins and a program of one line a resource: the recorded plan's own types,
 names and inputs, without components, settings or documents. What a preview takes more is the program's own cost.
-Growth is measured on stacks with 1, 4 and 16 times the datasets.
+What the policies add has a floor too: a pack of one rule that looks at nothing. Growth is measured on stacks with more
+datasets.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from sandbox import control, engine
 from tools import cli
 
 FLOOR = Path(__file__).parent / "floor"
+EMPTY_PACK = Path(__file__).parent / "empty_pack"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine's JSON plan, and its protocol, have in the place of an unknown text."""
 SECRET = "[secret]"
 ADDED_BY_CHECK = ("__defaults", "tagsAll")
 """Inputs in a plan that no program gives: the provider's Check adds them."""
-DATASETS = (1, 4, 16)
+DATASETS = (1, 4, 16, 64)
 
 
 def raw_resources(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -123,11 +125,18 @@ def measure(runs: int = 5) -> Figures:
         size = {"resources": count}
         program: Callable[[], object] = lambda: prod.preview()  # noqa: E731
         seconds = in_turns(
-            {"floor": floor.preview, "plain": program, "policies": lambda: prod.preview(*policies)}, runs
+            {
+                "floor": floor.preview,
+                "plain": program,
+                "empty pack": lambda: prod.preview("--policy-pack", str(EMPTY_PACK)),
+                "policies": lambda: prod.preview(*policies),
+            },
+            runs,
         )
         for name, words in (
             ("floor", "the same resources registered raw"),
             ("plain", "prod without policies"),
+            ("empty pack", "prod with a pack of one empty rule"),
             ("policies", "prod with policies"),
         ):
             yield Figure("preview", words, median(seconds[name]), "s", runs=seconds[name], details=size)
@@ -139,21 +148,24 @@ def measure(runs: int = 5) -> Figures:
         yield Figure("preview", "what the program adds to the floor", median(more), "s", runs=more, details=size)
         alone = in_turns({"alone": _program_alone}, runs, warm_up=0)["alone"]
         yield Figure("preview", "the program alone: no engine, resources recorded", median(alone), "s", runs=alone)
-        pack = [a - b for a, b in zip(seconds["policies"], seconds["plain"], strict=True)]
-        yield Figure("preview", "what the policies add", median(pack), "s", "<= 0.5", pack, size)
-        each = [1000 * value / count for value in pack]
+        for name, words, base, goal in (
+            ("empty pack", "what a pack of one empty rule adds", "plain", ""),
+            ("policies", "what the policies add", "plain", "<= 0.5"),
+            ("policies", "what the policies add to an empty pack", "empty pack", ""),
+        ):
+            more = [a - b for a, b in zip(seconds[name], seconds[base], strict=True)]
+            yield Figure("preview", words, median(more), "s", goal, more, size)
+        each = [1000 * (a - b) / count for a, b in zip(seconds["policies"], seconds["plain"], strict=True)]
         yield Figure("preview", "what the policies add, a resource", median(each), "ms", runs=each, details=size)
 
-        sizes: list[int] = []
-        times: list[float] = []
-        for datasets in DATASETS:
-            grown = Pulumi(sandbox, cli.ROOT, f"grown-{datasets}", _prod_config(datasets))
-            count = len(raw_resources(json.loads(grown.preview("--json", *policies))))
-            took = in_turns({"grown": lambda stack=grown: stack.preview(*policies)}, max(1, runs // 2))["grown"]
-            sizes.append(count)
-            times.append(median(took))
-            details = {"datasets": datasets, "resources": count}
-            yield Figure("preview", f"prod with {datasets} datasets", median(took), "s", runs=took, details=details)
+        grown = {number: Pulumi(sandbox, cli.ROOT, f"grown-{number}", _prod_config(number)) for number in DATASETS}
+        sizes = [len(raw_resources(json.loads(stack.preview("--json", *policies)))) for stack in grown.values()]
+        turns = in_turns({str(n): lambda stack=stack: stack.preview(*policies) for n, stack in grown.items()}, runs)
+        times = [median(took) for took in turns.values()]
+        for (number, took), count in zip(turns.items(), sizes, strict=True):
+            details = {"datasets": int(number), "resources": count}
+            words = f"prod with policies, {count} resources ({number} datasets)"
+            yield Figure("preview", words, median(took), "s", runs=took, details=details)
         growth = slope_exponent(sizes, times)
         details = {"resources": sizes}
         yield Figure("preview", "growth: exponent of seconds by resources", growth, "power", "<= 1.1", details=details)

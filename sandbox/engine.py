@@ -24,6 +24,9 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
     home = sandbox.directory / "pulumi-home"
     state.mkdir(exist_ok=True)
     home.mkdir(exist_ok=True)
+    # The CLI logs all that it does, with all properties, and nothing turns that off; it is half of its processor time.
+    # With a file where the directory would be, it does without (pulumi pkg/logging/encrypted.go: StartLogging).
+    (home / "logs").touch()
     path = os.pathsep.join([str(cli.directory()), str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return {
         **sandbox.aws_environment(),
@@ -40,6 +43,8 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
         # Makes --event-log known to the CLI, as the Automation API does.
         "PULUMI_DEBUG_COMMANDS": "true",
         "PULUMI_ACCESS_TOKEN": "",
+        # As in the Makefile; `make env` puts it in a person's shell.
+        "PYTHONDONTWRITEBYTECODE": "",
     }
 
 
