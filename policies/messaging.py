@@ -22,17 +22,23 @@ EVENT_BUS_POLICY: Final = "aws:cloudwatch/eventBusPolicy:EventBusPolicy"
 EVENT_PERMISSION: Final = "aws:cloudwatch/eventPermission:EventPermission"
 EVENT_TARGET: Final = "aws:cloudwatch/eventTarget:EventTarget"
 SCHEDULE: Final = "aws:scheduler/schedule:Schedule"
-_KEPT_BY: Final = {
-    QUEUE: ("redrivePolicy", "deadLetterTargetArn"),
-    REDRIVE_POLICY: ("redrivePolicy", "deadLetterTargetArn"),
-    TOPIC_SUBSCRIPTION: ("redrivePolicy", "deadLetterTargetArn"),
-    EVENT_TARGET: ("deadLetterConfig", "arn"),
-    "aws:cloudwatch/eventBus:EventBus": ("deadLetterConfig", "arn"),
-    SCHEDULE: ("target", "deadLetterConfig", "arn"),
-    "aws:lambda/function:Function": ("deadLetterConfig", "targetArn"),
-    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": ("destinationConfig", "onFailure", "destination"),
-    "aws:lambda/eventSourceMapping:EventSourceMapping": ("destinationConfig", "onFailure", "destinationArn"),
-}
+PIPE: Final = "aws:pipes/pipe:Pipe"
+_KEPT_BY: Final = (
+    (QUEUE, "redrivePolicy", "deadLetterTargetArn"),
+    (REDRIVE_POLICY, "redrivePolicy", "deadLetterTargetArn"),
+    (TOPIC_SUBSCRIPTION, "redrivePolicy", "deadLetterTargetArn"),
+    (EVENT_TARGET, "deadLetterConfig", "arn"),
+    ("aws:cloudwatch/eventBus:EventBus", "deadLetterConfig", "arn"),
+    (SCHEDULE, "target", "deadLetterConfig", "arn"),
+    ("aws:lambda/function:Function", "deadLetterConfig", "targetArn"),
+    (
+        "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
+        *("destinationConfig", "onFailure", "destination"),
+    ),
+    ("aws:lambda/eventSourceMapping:EventSourceMapping", "destinationConfig", "onFailure", "destinationArn"),
+    (PIPE, "sourceParameters", "kinesisStreamParameters", "deadLetterConfig", "arn"),
+    (PIPE, "sourceParameters", "dynamodbStreamParameters", "deadLetterConfig", "arn"),
+)
 """Where each type names the queue that keeps what it could not deliver or do."""
 
 _SNS: Final = "SNS developer guide: "
@@ -225,14 +231,14 @@ def _serves_others(queue: Resource, stack: Stack) -> Match:
 def _named_as_dead_letters(queue: Resource, stack: Stack) -> Match:
     """Whether another resource sends to a queue what it could not deliver or do."""
     answer = Match.NO
-    for source in stack.of(*_KEPT_BY):
-        name, *path = _KEPT_BY[source.type]
-        if source.urn == queue.urn or (source.type == QUEUE and source.computed(name)):
-            continue
-        match = stack.refers(source, name, _member(source.value(name), path), queue)
-        if match is Match.YES:
-            return Match.YES
-        answer = Match.MAYBE if match is Match.MAYBE else answer
+    for type, name, *path in _KEPT_BY:
+        for source in stack.of(type):
+            if source.urn == queue.urn or (type == QUEUE and source.computed(name)):
+                continue
+            match = stack.refers(source, name, _member(source.value(name), path), queue)
+            if match is Match.YES:
+                return Match.YES
+            answer = Match.MAYBE if match is Match.MAYBE else answer
     return answer
 
 

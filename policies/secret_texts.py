@@ -56,11 +56,42 @@ _ASSIGNMENT: Final = re.compile(
 )
 """A name of a secret with a value: ``password=x``, ``--password x``, ``"password": "x"``."""
 
+_CAMEL_ASSIGNMENT: Final = re.compile(
+    r"[a-z0-9](?:Password|Passphrase|SecretKey|ApiKey|AccessToken|AuthToken|ClientSecret)"
+    r"[\"']?\s*[=:]\s*[\"']?([^\s\"'&;,}]+)"
+)
+"""The same where the name's words are written together: ``-Djavax.net.ssl.keyStorePassword=x``."""
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]*(?:/[a-z][a-z0-9_-]*)+$")
+"""Names in Secrets Manager and Parameter Store: ``prod/orders/db``."""
+_PROSE: Final = frozenset(
+    {
+        "and",
+        "are",
+        "by",
+        "can",
+        "for",
+        "from",
+        "has",
+        "in",
+        "is",
+        "must",
+        "of",
+        "or",
+        "should",
+        "that",
+        "to",
+        "was",
+        "will",
+    }
+)
+"""Words that follow a password in a sentence."""
+
 _SECRET_WORDS: Final = frozenset(
     {
         ("password",),
         ("passwd",),
         ("pwd",),
+        ("pw",),
         ("passphrase",),
         ("pass",),
         ("secret",),
@@ -75,6 +106,7 @@ _SECRET_WORDS: Final = frozenset(
         ("private", "key"),
         ("encryption", "key"),
         ("signing", "key"),
+        ("hmac", "key"),
     }
 )
 _SECRET_ENDINGS: Final = (
@@ -86,6 +118,12 @@ _SECRET_ENDINGS: Final = (
     "privatekey",
     "accesstoken",
     "authtoken",
+    "dbpass",
+    "pgpass",
+    "rootpass",
+    "smtppass",
+    "sqlpass",
+    "userpass",
 )
 """Ends of names whose words are written together: ``PGPASSWORD``."""
 _REFERENCE: Final = re.compile(
@@ -161,7 +199,8 @@ def names_secret(key: str) -> bool:
 
 def is_literal(value: str) -> bool:
     """Whether a value is itself a secret, rather than a reference to one, a switch or a number."""
-    return bool(value.strip()) and not _REFERENCE.match(value.strip())
+    written = value.strip()
+    return bool(written) and written.lower() not in _PROSE and not (_REFERENCE.match(written) or _NAME.match(written))
 
 
 def find_in_text(written: str, assignments: bool) -> Iterator[str]:
@@ -188,7 +227,8 @@ def find_in_text(written: str, assignments: bool) -> Iterator[str]:
     if "://" in written and any(is_literal(match.group(1)) for match in _URL.finditer(written)):
         yield "a password in an address"
     named = "pass" in folded or "pwd" in folded or "secret" in folded or "key" in folded or "token" in folded
-    if assignments and named and any(is_literal(match.group(1)) for match in _ASSIGNMENT.finditer(written)):
+    patterns = (_ASSIGNMENT, _CAMEL_ASSIGNMENT) if assignments and named else ()
+    if any(is_literal(match.group(1)) for pattern in patterns for match in pattern.finditer(written)):
         yield "a password"
 
 

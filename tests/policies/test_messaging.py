@@ -130,11 +130,13 @@ def sqs_04() -> list[Case]:
     def allow(target: Any, **policy: Any) -> R:
         return R(m.REDRIVE_ALLOW_POLICY, "allow", {"queueUrl": target, "redriveAllowPolicy": json.dumps(policy)})
 
+    stream = {"sourceParameters": {"kinesisStreamParameters": {"deadLetterConfig": {"arn": letters.ref("arn")}}}}
     destination = {"destinationConfig": {"onFailure": {"destinationArn": letters.ref("arn")}}}
     naming = [
         R(m.EVENT_TARGET, "target", {"arn": "arn", "deadLetterConfig": {"arn": letters.ref("arn")}}),
         R(m.SCHEDULE, "schedule", {"target": {"arn": "arn", "deadLetterConfig": {"arn": letters.ref("arn")}}}),
         R(m.TOPIC_SUBSCRIPTION, "subscription", {"redrivePolicy": by_arn}),
+        R(m.PIPE, "pipe", stream),
         R("aws:lambda/function:Function", "function", {"deadLetterConfig": {"targetArn": letters.ref("arn")}}),
         R("aws:lambda/eventSourceMapping:EventSourceMapping", "mapping", destination),
     ]

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies import secret_texts as s
@@ -39,6 +39,11 @@ def held(title: str, *resources: R) -> Case:
 CASES = [
     held("an access key", env(A=KEY_ID)),
     held("a second password", env(PASSWORD_2=WORD)),
+    *(held(f"a variable {name}", env(**{name: WORD})) for name in ("DBPASS", "ADMIN_PW", "HMAC_KEY")),
+    *(good(RULE, f"a name of a secret, {name}", env(**{name: "prod/orders/db"})) for name in ("DB_SECRET", "CREDS")),
+    good(RULE, "a sentence", env(NOTE="the password is kept in Secrets Manager")),
+    held("an option of Java's", env(JAVA_OPTIONS=f"-Xmx1g -Djavax.net.ssl.keyStorePassword={WORD}")),
+    good(RULE, "an option of Java's that names one", env(JAVA_OPTIONS="-Djavax.net.ssl.keyStorePassword=$PASS")),
     held("credentials", env(DB_CREDS=f"user:{WORD}")),
     held("an address without a user", env(URL=f"redis://:{WORD}@cache:6379")),
     held("a bearer's token", env(A="Authorization: Bearer " + "a1B2" * 8)),
@@ -361,6 +366,7 @@ def test_names_of_secrets(key: str, verdict: bool) -> None:
     assert s.names_secret(key) is verdict
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(categories=["L", "N"]), min_size=8, max_size=20))
 def test_no_message_quotes_a_secret(secret: str) -> None:
     resources = [env(DB_PASSWORD=f"Qz{secret}zQ"), step("--password", f"Qz{secret}zQ")]
