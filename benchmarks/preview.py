@@ -115,7 +115,7 @@ def _program_alone() -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", record], cwd=cli.ROOT, check=True)
 
 
-def measure(runs: int = 5) -> Figures:
+def measure(runs: int = 9) -> Figures:
     """Yield the figures."""
     policies = cli.policy_arguments("prod")
     with control.temporary("bench-preview") as sandbox:
