@@ -87,12 +87,15 @@ interrupted() {
   local name=$1 number=$2
   trap '' INT TERM HUP
   say "SIG$name: ending spark-submit and the applications with tag $tag"
-  if [[ -n ${client:-} ]]; then
+  # What was begun last: the client, or nothing yet but the keeper. A variable is set too late for a signal that comes
+  # between the beginning and the assignment.
+  local begun=${!:-}
+  if [[ -n $begun ]]; then
     # More than once: a client that has only just begun may lose a signal.
     local try
     for try in {1..150}; do
-      kill -TERM "$client" 2>/dev/null || break
-      [[ $try -lt 150 ]] || kill -KILL "$client"
+      kill -TERM "$begun" 2>/dev/null || break
+      [[ $try -lt 150 ]] || kill -KILL "$begun"
       sleep 0.2
     done
   fi

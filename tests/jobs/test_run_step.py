@@ -159,6 +159,16 @@ def test_a_cancelled_step_takes_its_application_along(node: Node, number: signal
     assert node.left_behind() == []
 
 
+def test_a_signal_finds_the_client_that_was_begun_just_now(node: Node) -> None:
+    node.command("spark-submit", "while sleep 0.1; do :; done")
+    before = node.directory / "before_each_command"
+    # The signal comes between the client's start and the assignment of its number.
+    before.write_text("""trap '[[ $BASH_COMMAND != "client=\\$!" ]] || kill -HUP $$' DEBUG\n""")
+    status, _ = node.run(REALM, TAG, "job.py", BASH_ENV=str(before))
+    assert status == 128 + signal.SIGHUP, "a client that nobody ends would keep the step's output open"
+    assert node.lines()[-1] == "yarn application -kill application_1700000000000_0007"
+
+
 def test_an_application_that_cannot_be_listed_is_told(node: Node) -> None:
     node.command("yarn", "exit 1")
     status, said = node.run("--stop", REALM, TAG)
