@@ -87,6 +87,11 @@ def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
     return [a / b for a, b in zip(above, below, strict=True)]
 
 
+def differences(above: Sequence[float], below: Sequence[float]) -> list[float]:
+    """Differences of two series measured in turns, pair by pair."""
+    return [a - b for a, b in zip(above, below, strict=True)]
+
+
 def median(values: Sequence[float]) -> float:
     """The middle value."""
     return statistics.median(values)

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.measure import Figure, Figures, in_turns, median, ratios, slope_exponent
+from benchmarks.measure import Figure, Figures, differences, in_turns, median, ratios, slope_exponent
 from sandbox import control, engine
 from tools import cli
 
@@ -144,7 +144,7 @@ def measure(runs: int = 9) -> Figures:
         yield Figure("preview", "prod without policies over the floor", median(over), "ratio", runs=over, details=size)
         over = ratios(seconds["policies"], seconds["floor"])
         yield Figure("preview", "prod with policies over the floor", median(over), "ratio", "<= 1.5", over, size)
-        more = [a - b for a, b in zip(seconds["plain"], seconds["floor"], strict=True)]
+        more = differences(seconds["plain"], seconds["floor"])
         yield Figure("preview", "what the program adds to the floor", median(more), "s", runs=more, details=size)
         alone = in_turns({"alone": _program_alone}, runs, warm_up=0)["alone"]
         yield Figure("preview", "the program alone: no engine, resources recorded", median(alone), "s", runs=alone)
@@ -153,9 +153,9 @@ def measure(runs: int = 9) -> Figures:
             ("policies", "what the policies add", "plain", "<= 0.5"),
             ("policies", "what the policies add to an empty pack", "empty pack", "<= 0.5"),
         ):
-            more = [a - b for a, b in zip(seconds[name], seconds[base], strict=True)]
+            more = differences(seconds[name], seconds[base])
             yield Figure("preview", words, median(more), "s", goal, more, size)
-        each = [1000 * (a - b) / count for a, b in zip(seconds["policies"], seconds["plain"], strict=True)]
+        each = [1000 * more / count for more in differences(seconds["policies"], seconds["plain"])]
         yield Figure("preview", "what the policies add, a resource", median(each), "ms", runs=each, details=size)
 
         grown = {number: Pulumi(sandbox, cli.ROOT, f"grown-{number}", _prod_config(number)) for number in DATASETS}

@@ -199,14 +199,30 @@ _RESOURCE_CONDITION_PREFIXES: Final = ("aws:resourcetag/", "aws:requesttag/", "k
 _POSITIVE: Final = ("stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike")
 
 
+def _holds_to(condition: Condition, narrow: Callable[[str], bool]) -> bool:
+    """Whether a condition lets nothing pass but its values, and each that is known is narrow."""
+    return (
+        condition.base in _POSITIVE
+        and not condition.passes_when_absent
+        and bool(condition.values)
+        and all(isinstance(value, Unknown) or narrow(value) for value in condition.values)
+    )
+
+
+def _says_something(value: str) -> bool:
+    return bool(value.strip("*?"))
+
+
+def _begins_fixed(value: str) -> bool:
+    return bool(value) and value[0] not in "*?"
+
+
 def _bounds_resources(statement: Statement) -> bool:
     """Whether a condition says which resources are meant: their account, tags, network or encryption context."""
     for condition in statement.conditions:
         key = condition.key.casefold()
-        if condition.base not in _POSITIVE or condition.passes_when_absent or not condition.values:
-            continue
         names = key in _RESOURCE_CONDITIONS or key.startswith(_RESOURCE_CONDITION_PREFIXES) or ":resourcetag/" in key
-        if names and all(value is UNKNOWN or str(value).strip("*?") for value in condition.values):
+        if names and _holds_to(condition, _says_something):
             return True
     return False
 
@@ -326,13 +342,8 @@ def passrole_bounded(resource: Resource, settings: Settings) -> Findings:
             if granted is Match.YES:
                 yield Match.YES, "passes every role but some"
             return
-        limited = any(
-            condition.base in _POSITIVE
-            and not condition.passes_when_absent
-            and condition.values
-            and all(value is UNKNOWN or str(value)[0] not in "*?" for value in condition.values)
-            for condition in statement.condition("iam:PassedToService")
-        )
+        services = statement.condition("iam:PassedToService")
+        limited = any(_holds_to(condition, _begins_fixed) for condition in services)
         for pattern in statement.resources:
             if isinstance(pattern, Unknown):
                 yield Match.MAYBE, "passes any role"
@@ -391,10 +402,7 @@ def _bounds_permissions(statement: Statement) -> bool:
     A wildcard holds AdministratorAccess too, and so does ``arn:aws:iam::aws:policy/*``.
     """
     return any(
-        condition.base in _POSITIVE
-        and not condition.passes_when_absent
-        and bool(condition.values)
-        and all(value is UNKNOWN or _narrow_policy(str(value)) for value in condition.values)
+        _holds_to(condition, _narrow_policy)
         for key in ("iam:PermissionsBoundary", "iam:PolicyARN")
         for condition in statement.condition(key)
     )

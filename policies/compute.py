@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from policies.keys import own_key
 from policies.model import Family, Findings, Resource, Setting, Settings, Severity, undecided, violation
-from policies.plain import MALFORMED, UNKNOWN, Plain, at, json_value, listed, number, switch, text
+from policies.plain import MALFORMED, UNKNOWN, Plain, at, json_value, listed, number, readable, switch, text
 
 family = Family("Machines, disks and containers")
 
@@ -193,8 +193,7 @@ def machine_no_public_ip(resource: Resource, settings: Settings) -> Findings:
         return
     if resource.type in _TASKS:
         first, *path = _TASKS[resource.type]
-        document = json_value(resource.value(first))
-        value = at(None if document is MALFORMED else document, *path, "assignPublicIp")
+        value = at(readable(resource.value(first)), *path, "assignPublicIp")
         if value is UNKNOWN:
             yield undecided(first, "may give the container a public address; it is not known yet")
         elif switch(value) is True or str(value).upper() == "ENABLED":
@@ -288,8 +287,7 @@ def container_confined(resource: Resource, settings: Settings) -> Findings:
         return
     names = ("containerDefinitions",) if resource.type == TASK_DEFINITION else _CONTAINERS
     for name in names:
-        document = json_value(resource.value(name))
-        answer = False if document is MALFORMED else _privileged(document)
+        answer = _privileged(readable(resource.value(name)))
         if answer is None:
             yield undecided(name, "may make a container privileged; it is not wholly known yet")
         elif answer:

@@ -138,8 +138,14 @@ def secret_rotation(resource: Resource, stack: Stack, settings: Settings) -> Fin
 
 
 _MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_MONTHS_OF_CRON: Final = re.compile(r"cron\(\S+ \S+ \S+ ([A-Z0-9,/*]+) \S+ \S+\)")
+_MONTHS_OF_CRON: Final = re.compile(r"cron\(\S+ \S+ \S+ ([A-Z0-9,/*]{1,80}) \S+ \S+\)")
 _RATE: Final = re.compile(r"rate\((\d+) (hour|day)s?\)")
+
+
+def _month(written: str) -> int | None:
+    """A month of a cron expression, from 1; None when it is none."""
+    number = _MONTHS.index(written) + 1 if written in _MONTHS else int(written) if written.isdigit() else 0
+    return number if 1 <= number <= 12 else None
 
 
 def _days_between_months(schedule: str) -> int | None:
@@ -150,18 +156,11 @@ def _days_between_months(schedule: str) -> int | None:
     months: set[int] = set()
     for part in match[1].split(","):
         first, _, step = part.partition("/")
-        named = (
-            _MONTHS.index(first) + 1
-            if first in _MONTHS
-            else 1
-            if first == "*"
-            else int(first)
-            if first.isdigit()
-            else 0
-        )
-        if not 1 <= named <= 12:
+        month = _month("1" if first == "*" else first)
+        if month is None:
             return None
-        months |= set(range(named, 13, int(step))) if step.isdigit() and int(step) else {named}
+        every = int(step) if step.isdigit() else 0
+        months |= set(range(month, 13, every)) if every else {month}
     ordered = sorted(months)
     return 30 * max(later - sooner for sooner, later in zip(ordered, [*ordered[1:], ordered[0] + 12], strict=True))
 

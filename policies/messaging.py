@@ -7,7 +7,7 @@ from typing import Final
 from policies.iam_documents import refuses_clear_text
 from policies.keys import own_key, public_policy
 from policies.model import Family, Findings, Match, Resource, Settings, Severity, Stack, undecided, violation
-from policies.plain import MALFORMED, UNKNOWN, Plain, at, json_value, switch, text
+from policies.plain import MALFORMED, UNKNOWN, at, json_value, readable, switch, text
 
 family = Family("Messages and events")
 
@@ -218,8 +218,7 @@ def _serves_others(queue: Resource, stack: Stack) -> Match:
     certain, possible = stack.referring(queue, "queueUrl", REDRIVE_ALLOW_POLICY)
     answer = Match.MAYBE if possible else Match.NO
     for holder in [*certain, *([] if queue.computed("redriveAllowPolicy") else [queue])]:
-        document = json_value(holder.value("redriveAllowPolicy"))
-        permission = text(at(None if document is MALFORMED else document, "redrivePermission"))
+        permission = text(at(readable(holder.value("redriveAllowPolicy")), "redrivePermission"))
         if permission is UNKNOWN:
             made_from = stack.nearest(holder.depends.get("redriveAllowPolicy", ()), (QUEUE,))
             answer = Match.YES if made_from else Match.MAYBE
@@ -235,17 +234,11 @@ def _named_as_dead_letters(queue: Resource, stack: Stack) -> Match:
         for source in stack.of(type):
             if source.urn == queue.urn or (type == QUEUE and source.computed(name)):
                 continue
-            match = stack.refers(source, name, _member(source.value(name), path), queue)
+            match = stack.refers(source, name, at(readable(source.value(name)), *path), queue)
             if match is Match.YES:
                 return Match.YES
             answer = Match.MAYBE if match is Match.MAYBE else answer
     return answer
-
-
-def _member(value: Plain, path: list[str]) -> Plain:
-    """A member of an object, or of a JSON text that holds one."""
-    document = json_value(value)
-    return None if document is MALFORMED else at(document, *path)
 
 
 @family.stack_rule(

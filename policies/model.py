@@ -157,6 +157,7 @@ _IDENTITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "aws:kms/alias:Alias": ("id", "name", "arn"),
     "aws:sqs/queue:Queue": ("id", "url", "arn", "name"),
     "aws:lambda/function:Function": ("id", "name", "arn", "qualifiedArn", "invokeArn"),
+    "aws:redshift/cluster:Cluster": ("id", "clusterIdentifier", "arn"),
 }
 _NAMED: Final = ("id", "arn", "name")
 _BUCKETS: Final = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")

@@ -203,24 +203,30 @@ def _left_out_by_fields(trail: Resource) -> Findings:
     if not selectors or any(field is UNKNOWN for group in fields for field in group):
         return
     management = [
-        (index, group)
-        for index, group in enumerate(fields)
-        for field in group
-        if text(at(field, "field")) == "eventCategory"
-        and any(value is UNKNOWN or text(value) == "Management" for value in listed(at(field, "equals")))
+        group
+        for group in fields
+        if any(
+            value is UNKNOWN or text(value) == "Management"
+            for field in _about(group, "eventCategory")
+            for value in listed(at(field, "equals"))
+        )
     ]
     if not management:
         yield violation("advancedEventSelectors", "record data events only, and no management of the account")
-    elif all(any(text(at(field, "field")) == "readOnly" for field in group) for _, group in management):
+    elif all(_about(group, "readOnly") for group in management):
         values = {
             text(value)
-            for _, group in management
-            for field in group
-            if text(at(field, "field")) == "readOnly"
+            for group in management
+            for field in _about(group, "readOnly")
             for value in listed(at(field, "equals"))
         }
         if values in ({"true"}, {"false"}):
             yield violation("advancedEventSelectors", "record half of what happens, only reads or only writes")
+
+
+def _about(fields: list[Plain], name: str) -> list[Plain]:
+    """Selectors of one field."""
+    return [field for field in fields if text(at(field, "field")) == name]
 
 
 _DETECTORS: Final = {

@@ -187,6 +187,12 @@ def json_value(value: Plain) -> Plain | Malformed:
         return MALFORMED
 
 
+def readable(value: Plain) -> Plain:
+    """The document in a JSON text, as `json_value`; None also when it is no JSON."""
+    document = json_value(value)
+    return None if document is MALFORMED else document
+
+
 def member(mapping: Mapping[str, Plain], key: str) -> Plain:
     """A member by name, whatever its case; None when absent."""
     if key in mapping:

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from policies.compute import BUILD, NOTEBOOK, TASK_DEFINITION
 from policies.keys import own_key, public_policy
 from policies.model import Family, Findings, Resource, Setting, Settings, Severity, Stack, undecided, violation
-from policies.plain import MALFORMED, UNKNOWN, Plain, Unknown, at, json_value, listed, number, record, switch, text
+from policies.plain import UNKNOWN, Plain, Unknown, at, listed, number, readable, record, switch, text
 
 family = Family("Databases, search, streams and file systems")
 
@@ -26,18 +27,15 @@ FIREHOSE: Final = "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"
 MSK: Final = "aws:msk/cluster:Cluster"
 BROKER: Final = "aws:mq/broker:Broker"
 KUBERNETES: Final = "aws:eks/cluster:Cluster"
-NOTEBOOK: Final = "aws:sagemaker/notebookInstance:NotebookInstance"
 SEARCH_ACCESS: Final = "aws:opensearch/serverlessSecurityPolicy:ServerlessSecurityPolicy"
 LISTENERS: Final = ("aws:lb/listener:Listener", "aws:alb/listener:Listener")
 CLASSIC_BALANCER: Final = "aws:elb/loadBalancer:LoadBalancer"
 DISTRIBUTION: Final = "aws:cloudfront/distribution:Distribution"
 TRANSFER: Final = "aws:transfer/server:Server"
-TASK_DEFINITION: Final = "aws:ecs/taskDefinition:TaskDefinition"
 CONNECTOR: Final = "aws:mskconnect/connector:Connector"
 PROXY: Final = "aws:rds/proxy:Proxy"
 WORKSPACE: Final = "aws:workspaces/workspace:Workspace"
 REDSHIFT_LOGGING: Final = "aws:redshift/logging:Logging"
-BUILD: Final = "aws:codebuild/project:Project"
 MIGRATION_ENDPOINT: Final = "aws:dms/endpoint:Endpoint"
 GLOBAL_CLUSTERS: Final = (
     "aws:rds/globalCluster:GlobalCluster",
@@ -247,7 +245,7 @@ def store_own_key(resource: Resource, settings: Settings) -> Findings:
         return
     if resource.type == SEARCH_ACCESS:
         if resource.text("type") == "encryption":
-            flag = switch(at(_document(resource), "AWSOwnedKey"))
+            flag = switch(at(readable(resource.value("policy")), "AWSOwnedKey"))
             if flag is UNKNOWN:
                 yield undecided("policy")
             elif flag is True:
@@ -356,20 +354,15 @@ def _open_control_plane(resource: Resource) -> Findings:
         yield violation("vpcConfig.endpointPublicAccess", "is not false, so the control plane is on the internet")
 
 
-def _document(resource: Resource) -> Plain:
-    """A policy's document; None when it is no JSON."""
-    document = json_value(resource.value("policy"))
-    return None if document is MALFORMED else document
-
-
 def _open_collection(resource: Resource) -> Findings:
     kind = resource.text("type")
     if kind not in ("network", UNKNOWN):
         return
-    document = json_value(resource.value("policy"))
+    document = readable(resource.value("policy"))
     if document is UNKNOWN:
         yield undecided("policy")
-    for index, rule in enumerate(listed(None if document in (UNKNOWN, MALFORMED) else document)):
+        return
+    for index, rule in enumerate(listed(document)):
         flag = switch(at(rule, "AllowFromPublic"))
         if flag is UNKNOWN:
             yield undecided(f"policy[{index}].AllowFromPublic")
@@ -896,11 +889,7 @@ def store_logged_and_mended(resource: Resource, settings: Settings) -> Findings:
 def warehouse_audited(resource: Resource, stack: Stack, settings: Settings) -> Findings:
     """Off unless somebody switches it on."""
     certain, possible = stack.referring(resource, "clusterIdentifier", REDSHIFT_LOGGING)
-    name = resource.text("clusterIdentifier")
-    named = isinstance(name, str) and any(
-        logging.text("clusterIdentifier") == name for logging in stack.of(REDSHIFT_LOGGING)
-    )
-    if certain or named:
+    if certain:
         return
     if possible:
         yield undecided("", "may be audited; whose logs are switched on is not known yet")

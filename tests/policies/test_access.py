@@ -212,6 +212,7 @@ def iam_04() -> list[Case]:
     rule = "IAM-04"
     to_emr = {"Condition": {"StringEquals": {"iam:PassedToService": "elasticmapreduce.amazonaws.com"}}}
     anyhow = {"Condition": {"StringLike": {"iam:PassedToService": "*"}}}
+    to_nobody = {"Condition": {"StringEquals": {"iam:PassedToService": ""}}}
     return [
         *everywhere(rule, allow("iam:PassRole", "*")),
         *(
@@ -238,6 +239,12 @@ def iam_04() -> list[Case]:
             )
         ),
         bad(rule, "on every role, to one service", holder(document(allow("iam:PassRole", "*", **to_emr)))),
+        bad(
+            rule,
+            "on roles by a wildcard, to a service without a name",
+            holder(document(allow("iam:PassRole", f"{ROLE_ARN}-*", **to_nobody))),
+            says=["by a wildcard"],
+        ),
         bad(
             rule,
             "a wildcard in the name",

@@ -73,6 +73,10 @@ def smg() -> list[Case]:
             good("SMG-02", schedule, plain, rotation(plain.ref(), scheduleExpression=schedule))
             for schedule in ("cron(0 4 1 * ? *)", "cron(0 4 1 1/3 ? *)", "cron(0 4 ? * SUN#1 *)", "cron(0 4 1 FOO ? *)")
         ),
+        good(
+            "SMG-02", "a step of nothing", plain, rotation(plain.ref(), scheduleExpression="cron(0 4 1 */0,4,7,10 ? *)")
+        ),
+        good("SMG-02", "no month", plain, rotation(plain.ref(), scheduleExpression=f"cron(0 4 1 {'9' * 5000} ? *)")),
         bad("SMG-02", "no interval", plain, rotation(plain.ref())),
         bad("SMG-02", "a secret outside the stack", rotation("theirs", automaticallyAfterDays=100), says=["100 days"]),
         good("SMG-02", "often, outside the stack", rotation("theirs", automaticallyAfterDays=10)),
